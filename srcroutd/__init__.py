@@ -1,0 +1,3 @@
+"""srcroutd: source routing for cloud hosts with several NICs."""
+
+__version__ = "0.1.0"

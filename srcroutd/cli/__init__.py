@@ -1,0 +1,1 @@
+"""The two programs, srcroutd and srcroutctl, and the words they print."""

@@ -1,0 +1,214 @@
+"""The kernel's nouns as values: link, address, rule, route; each prints as you would type it after ``ip``.
+
+Two rules with equal fields are the same rule to the kernel (its protocol included). A route's identity is
+smaller than the route (``Route.identity``): the protocol and the nexthop are content, not key. Sources:
+rtnetlink(7), include/uapi/linux/{rtnetlink,fib_rules,if_addr}.h.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+
+IP = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+Interface = IPv4Interface | IPv6Interface
+
+MAIN_TABLE = 254
+GUARD_METRIC = 4278198272
+"""Metric of the fail-closed ``unreachable default``: later than any route a person or DHCP would add."""
+
+
+class Family(IntEnum):
+    """Address family, by the number the kernel uses (AF_INET, AF_INET6)."""
+
+    V4 = 2
+    V6 = 10
+
+    @property
+    def everything(self) -> Network:
+        """The prefix that covers the whole family, /0."""
+        return _EVERYTHING[self]
+
+    @classmethod
+    def of(cls, thing: IP | Network | Interface) -> "Family":
+        """The family that an address, prefix or interface address belongs to."""
+        return cls.V4 if thing.version == 4 else cls.V6  # noqa: PLR2004 - the IP version
+
+
+_EVERYTHING: dict[Family, Network] = {
+    Family.V4: IPv4Network("0.0.0.0/0"),
+    Family.V6: IPv6Network("::/0"),
+}
+
+
+class Action(IntEnum):
+    """What a rule does once it matches (FR_ACT_*, include/uapi/linux/fib_rules.h)."""
+
+    LOOKUP = 1
+    GOTO = 2
+    NOP = 3
+    BLACKHOLE = 6
+    UNREACHABLE = 7
+    PROHIBIT = 8
+
+
+class RouteType(IntEnum):
+    """What a route does with its packets (RTN_*, include/uapi/linux/rtnetlink.h)."""
+
+    UNICAST = 1
+    LOCAL = 2
+    BROADCAST = 3
+    ANYCAST = 4
+    MULTICAST = 5
+    BLACKHOLE = 6
+    UNREACHABLE = 7
+    PROHIBIT = 8
+    THROW = 9
+
+
+class Scope(IntEnum):
+    """Distance of a destination (RT_SCOPE_*); IPv6 routes are always GLOBAL."""
+
+    GLOBAL = 0
+    SITE = 200
+    LINK = 253
+    HOST = 254
+    NOWHERE = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A NIC as rtnetlink shows it.
+
+    ``mac`` is lower case with colons (permanent address where the driver has one, else the current one),
+    empty for links without one. ``kind`` is IFLA_INFO_KIND ("veth", "bridge"), empty for real devices.
+    ``up`` is the administrative state (IFF_UP), ``carrier`` is IFF_LOWER_UP; ``master`` an ifindex or 0.
+    """
+
+    index: int
+    name: str
+    mac: str
+    up: bool
+    carrier: bool = True
+    kind: str = ""
+    master: int = 0
+    loopback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """An address on a NIC. ``interface`` keeps the prefix length as configured; ``scope`` is RT_SCOPE_*."""
+
+    index: int
+    interface: Interface
+    scope: int = Scope.GLOBAL
+    secondary: bool = False
+    tentative: bool = False
+    """IPv6 duplicate address detection is still running or has failed: the kernel refuses it as a source."""
+
+    @property
+    def ip(self) -> IP:
+        """The address without its prefix length."""
+        return self.interface.ip
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of the RPDB. Fields left at their default are absent from the message.
+
+    ``mask`` counts only with ``mark``; ``goto`` only with Action.GOTO. ``beyond`` lists netlink attribute
+    numbers that this type does not model (a stranger's rule may have them; ours never do).
+    """
+
+    family: Family
+    priority: int
+    action: Action = Action.LOOKUP
+    table: int = 0
+    src: Network | None = None
+    dst: Network | None = None
+    iif: str = ""
+    oif: str = ""
+    mark: int = 0
+    mask: int = 0
+    invert: bool = False
+    goto: int = 0
+    suppress_prefixlength: int = -1
+    protocol: int = 0
+    beyond: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        words = [f"{self.priority}:"]
+        if self.invert:
+            words.append("not")
+        words.append(f"from {_short(self.src) if self.src else 'all'}")
+        if self.dst:
+            words.append(f"to {_short(self.dst)}")
+        if self.mark or self.mask:
+            words.append(f"fwmark {self.mark:#x}/{self.mask:#x}")
+        words += [f"{word} {name}" for word, name in (("iif", self.iif), ("oif", self.oif)) if name]
+        match self.action:
+            case Action.LOOKUP:
+                words.append(f"lookup {table_name(self.table)}")
+            case Action.GOTO:
+                words.append(f"goto {self.goto}")
+            case _:
+                words.append(self.action.name.lower())
+        if self.suppress_prefixlength >= 0:
+            words.append(f"suppress_prefixlength {self.suppress_prefixlength}")
+        return " ".join(words)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route with at most one nexthop.
+
+    ``oif`` is an ifindex (0: none), ``dev`` its name for people and never part of equality with the kernel.
+    ``metric`` 0 means the kernel's default (0 in IPv4, 1024 in IPv6). ``onlink`` is RTNH_F_ONLINK.
+    """
+
+    family: Family
+    table: int
+    dst: Network
+    type: RouteType = RouteType.UNICAST
+    gateway: IP | None = None
+    oif: int = 0
+    dev: str = ""
+    prefsrc: IP | None = None
+    metric: int = 0
+    scope: Scope = Scope.GLOBAL
+    onlink: bool = False
+    protocol: int = 0
+
+    @property
+    def identity(self) -> tuple[int, int, Network, int]:
+        """What the kernel keys on: (family, table, destination, metric); tos is always 0 for ours."""
+        metric = self.metric or (1024 if self.family is Family.V6 else 0)
+        return (self.family, self.table, self.dst, metric)
+
+    def __str__(self) -> str:
+        words = [] if self.type is RouteType.UNICAST else [self.type.name.lower()]
+        words.append("default" if self.dst.prefixlen == 0 else _short(self.dst))
+        if self.gateway:
+            words.append(f"via {self.gateway}")
+        if self.oif:
+            words.append(f"dev {self.dev or f'if{self.oif}'}")
+        words.append(f"table {table_name(self.table)}")
+        if self.scope is Scope.LINK:
+            words.append("scope link")
+        if self.prefsrc:
+            words.append(f"src {self.prefsrc}")
+        if self.metric:
+            words.append(f"metric {self.metric}")
+        if self.onlink:
+            words.append("onlink")
+        return " ".join(words)
+
+
+def table_name(table: int) -> str:
+    """The word for a table that ``ip`` would print without a labels file."""
+    return {253: "default", 254: "main", 255: "local"}.get(table, str(table))
+
+
+def _short(network: Network) -> str:
+    """A host prefix without its /32 or /128, as ``ip`` prints it."""
+    return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)

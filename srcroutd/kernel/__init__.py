@@ -1,0 +1,1 @@
+"""The kernel's side: netlink messages in and out. The only package that may import pyroute2."""

@@ -1,0 +1,1 @@
+"""A small cloud in network namespaces, to see and test source routing without a cloud."""
