@@ -178,6 +178,8 @@ class Route:
     scope: Scope = Scope.GLOBAL
     onlink: bool = False
     protocol: int = 0
+    beyond: tuple[int, ...] = ()
+    """Attribute numbers that this type does not model (multipath, encapsulation): only strangers have them."""
 
     @property
     def identity(self) -> tuple[int, int, Network, int]:
@@ -202,6 +204,11 @@ class Route:
         if self.onlink:
             words.append("onlink")
         return " ".join(words)
+
+
+def network_of(ip: IP) -> Network:
+    """The host prefix (/32 or /128) of one address."""
+    return IPv4Network(ip) if isinstance(ip, IPv4Address) else IPv6Network(ip)
 
 
 def table_name(table: int) -> str:

@@ -1,0 +1,62 @@
+# What people type here. Each target sets up what it lacks: Python packages into .venv, from locks with
+# hashes; Debian packages by apt, only when a command is missing and only as root.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# What a command line adds: make test ARGS="-k plan", make lock ARGS=--upgrade
+ARGS ?=
+
+export PYTHON
+MAKEFLAGS += --no-print-directory
+# Prerequisites are steps in an order, also for somebody who types make -j.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+.PHONY: help demo test check lint format bench venv system development lock clean
+
+help: ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: system venv ## the whole story in a small cloud of network namespaces; less than a minute
+	@$(BIN)/srcroutctl lab run
+
+test: system lint ## everything: the linters, then all the tests, those that need root too
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: lint ## what to type before a commit: the linters and the pure tests; seconds, no root
+	@$(BIN)/python -m pytest -q tests/pure $(ARGS)
+
+lint: development ## ruff, mypy --strict, import-linter
+	@# Each has its say before the verdict falls.
+	@failed=; \
+	$(BIN)/ruff check --quiet --output-format concise || failed=yes; \
+	$(BIN)/ruff format --quiet --check --output-format concise || failed=yes; \
+	$(BIN)/lint-imports --no-logo || failed=yes; \
+	$(BIN)/mypy || failed=yes; \
+	[ -z "$$failed" ]
+
+format: development ## lay the code out as lint wants it
+	@$(BIN)/ruff check --quiet --fix --exit-zero
+	@$(BIN)/ruff format
+
+bench: system development ## the figures, as ratios in one run
+	@$(BIN)/python -m bench $(ARGS)
+
+venv: ## just .venv, with srcroutd and srcroutctl in it
+	@packaging/debian.sh venv
+	@packaging/venv.sh runtime
+
+system: ## the commands that the lab and the tests call, by apt where missing
+	@packaging/debian.sh venv ip nft unshare nsenter
+
+development: ## .venv with the tools and tests as well
+	@packaging/debian.sh venv
+	@packaging/venv.sh development
+
+lock: ## write packaging/locks anew from pyproject.toml
+	@packaging/debian.sh venv
+	@packaging/lock.sh $(ARGS)
+
+clean: ## remove what was made here
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

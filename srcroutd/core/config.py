@@ -1,0 +1,74 @@
+"""The configuration as values, and which settings it gives to one NIC.
+
+An empty configuration is complete: every default here is what most hosts want.
+"""
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from srcroutd.core.desired import Settings
+from srcroutd.core.inventory import Addressing, Eni
+from srcroutd.core.net import Link, Network
+from srcroutd.core.numbering import Domain
+
+
+@dataclass(frozen=True, slots=True)
+class NicEntry:
+    """One ``[[nic]]`` entry: to which NICs it speaks, and what it says (None: nothing about that).
+
+    ``name`` is a shell pattern of device names; an entry with several of name, mac and eni wants all of them.
+    """
+
+    name: str | None = None
+    mac: str | None = None
+    eni: str | None = None
+    manage: bool | None = None
+    ipv4: bool | None = None
+    ipv6: bool | None = None
+    oif_rule: bool | None = None
+    ignore: frozenset[Network] | None = None
+
+    def speaks_of(self, link: Link, eni: Eni) -> bool:
+        """Whether this entry applies to the NIC."""
+        return (
+            (self.name is None or fnmatchcase(link.name, self.name))
+            and (self.mac is None or link.mac == self.mac)
+            and (self.eni is None or eni.id == self.eni)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class StaticEni:
+    """One ``[[eni]]`` entry, for hosts without a cloud: found by device name or MAC."""
+
+    id: str
+    name: str | None = None
+    mac: str | None = None
+    primary: bool = False
+    v4: Addressing | None = None
+    v6: Addressing | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that can be configured, with its defaults. Times are in seconds."""
+
+    provider: str = "auto"
+    domain: Domain = Domain()
+    refresh_s: float = 300.0
+    look_s: float = 60.0
+    max_age_s: float = 30 * 86400.0
+    nics: tuple[NicEntry, ...] = ()
+    enis: tuple[StaticEni, ...] = ()
+
+    def settings(self, link: Link, eni: Eni) -> Settings:
+        """The settings of one NIC: the defaults, with each matching entry laid over in file order."""
+        chosen: dict[str, object] = {}
+        for entry in self.nics:
+            if entry.speaks_of(link, eni):
+                chosen |= {
+                    name: value
+                    for name in ("manage", "ipv4", "ipv6", "oif_rule", "ignore")
+                    if (value := getattr(entry, name)) is not None
+                }
+        return Settings(**chosen)  # type: ignore[arg-type]

@@ -1,0 +1,62 @@
+"""What should be in the kernel for one NIC, each object with the reason why it is wanted."""
+
+from dataclasses import dataclass
+
+from srcroutd.core.inventory import Eni
+from srcroutd.core.net import IP, Address, Family, Link, Network, Route, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """One rule or route that should exist. ``because`` is a clause for people, without a full stop."""
+
+    thing: Rule | Route
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one NIC is to be treated: the configuration's defaults with its matching entries laid over them."""
+
+    manage: bool | None = None
+    """None: manage secondaries, leave the primary alone."""
+    ipv4: bool = True
+    ipv6: bool = True
+    oif_rule: bool = True
+    ignore: frozenset[Network] = frozenset()
+    """Addresses inside these prefixes get no rules."""
+
+    def wants(self, family: Family) -> bool:
+        """Whether this family is managed on the NIC."""
+        return self.ipv4 if family is Family.V4 else self.ipv6
+
+
+@dataclass(frozen=True, slots=True)
+class Nic:
+    """A managed NIC: the kernel's link and addresses joined with the cloud's ENI and our numbers.
+
+    ``elsewhere`` are the subnets of the host's other ENIs: what lies there is reached through this NIC's
+    gateway when the packet bears this NIC's address. ``claimed`` are addresses that stand on this NIC and on
+    another one at the same time and belong to the other one.
+    """
+
+    link: Link
+    addresses: tuple[Address, ...]
+    eni: Eni
+    source: str
+    seat: int
+    table: int
+    priority: int
+    protocol: int
+    settings: Settings = Settings()
+    elsewhere: tuple[tuple[Network, str], ...] = ()
+    claimed: frozenset[IP] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class NicDesired:
+    """What one NIC should have, in an order in which it can be put in; ``notes`` are for status."""
+
+    routes: tuple[Want, ...] = ()
+    rules: tuple[Want, ...] = ()
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,133 @@
+"""Which numbers are ours, and which ENI has which: the same ENI keeps its table and priorities (promise 5).
+
+A ``Domain`` is what marks an object as ours: our protocol number *and* a number inside our bands. An ENI gets
+a seat, a small number k; seat k owns table ``tables.start + k`` and the ten priorities from
+``priorities.start + 10 k``. Seats outlive detach, attach in another order and reboot; only when all are taken
+does the one that has been empty longest go to somebody new.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from srcroutd.core.net import Rule, Route
+
+PRIORITIES_A_SEAT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """What bears our mark: ``protocol`` (1..255), a band of priorities and a band of tables."""
+
+    protocol: int = 83
+    priorities: range = range(18000, 19000)
+    tables: range = range(18000, 19000)
+
+    @property
+    def seats(self) -> range:
+        """The seats there are: 1..98 with the default bands."""
+        return range(1, min(len(self.priorities) // PRIORITIES_A_SEAT, len(self.tables)) - 1)
+
+    def table(self, seat: int) -> int:
+        """The table of a seat."""
+        return self.tables.start + seat
+
+    def priority(self, seat: int) -> int:
+        """The first of the ten priorities of a seat."""
+        return self.priorities.start + PRIORITIES_A_SEAT * seat
+
+    def owns_rule(self, rule: Rule) -> bool:
+        """Ours: our protocol and our band. Anything else belongs to a stranger."""
+        return rule.protocol == self.protocol and rule.priority in self.priorities
+
+    def owns_route(self, route: Route) -> bool:
+        """Ours: our protocol and our band. Anything else belongs to a stranger."""
+        return route.protocol == self.protocol and route.table in self.tables
+
+    def seat_of(self, thing: Rule | Route) -> int:
+        """The seat that an object of ours sits in (it may be a seat that nobody holds)."""
+        if isinstance(thing, Rule):
+            return (thing.priority - self.priorities.start) // PRIORITIES_A_SEAT
+        return thing.table - self.tables.start
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A number and the ENI that it was given to."""
+
+    number: int
+    eni: str
+    mac: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seating:
+    """All seats ever given, in the order in which their ENIs were last seen (the longest gone first)."""
+
+    seats: tuple[Seat, ...] = ()
+
+    def number(self, eni: str) -> int | None:
+        """The seat number of an ENI, None if it has none."""
+        return next((seat.number for seat in self.seats if seat.eni == eni), None)
+
+    def holder(self, number: int) -> Seat | None:
+        """Who holds a seat number."""
+        return next((seat for seat in self.seats if seat.number == number), None)
+
+
+@dataclass(frozen=True, slots=True)
+class SeatsExhausted:
+    """There are more ENIs at once than seats; ``eni`` got none."""
+
+    eni: str
+
+
+def seat(
+    seating: Seating, present: Iterable[tuple[str, str]], domain: Domain, taken: Mapping[int, str]
+) -> tuple[Seating, tuple[SeatsExhausted, ...]]:
+    """Give each present ENI (id, MAC) a seat, keeping the one it has.
+
+    ``taken`` maps seat numbers that strangers use (a route in the table, a rule in the priorities) to the
+    reason; an ENI whose own seat is taken moves. The result is the same whatever order ``present`` is in.
+    """
+    here = dict(sorted(present))
+    usable = {seat.eni: seat for seat in seating.seats if _usable(seat, domain, taken)}
+    absent = [seat for seat in seating.seats if seat.eni not in here and seat.eni in usable]
+    kept = {eni: seat.number for eni, seat in usable.items() if eni in here}
+    held = set(kept.values()) | {seat.number for seat in absent}
+    free = [number for number in domain.seats if number not in held and number not in taken]
+    exhausted = []
+    for eni in here:
+        if eni in kept:
+            continue
+        if not free and absent:
+            free.append(absent.pop(0).number)
+        if free:
+            kept[eni] = free.pop(0)
+        else:
+            exhausted.append(SeatsExhausted(eni))
+    order = {seat.eni: place for place, seat in enumerate(seating.seats)}
+    ranked = sorted(kept, key=lambda eni: (order.get(eni, len(order)), eni))
+    return (
+        Seating((*absent, *(Seat(kept[eni], eni, here[eni]) for eni in ranked))),
+        tuple(exhausted),
+    )
+
+
+def _usable(seat: Seat, domain: Domain, taken: Mapping[int, str]) -> bool:
+    return seat.number in domain.seats and seat.number not in taken
+
+
+def recovered(
+    seating: Seating, clues: Mapping[int, str], ids: Mapping[str, str]
+) -> Seating:
+    """Add the seats that the kernel still shows: seat number -> MAC of the NIC its routes point at.
+
+    For a lost or damaged state file: what stands in the kernel keeps its numbers. ``ids`` maps MAC to ENI
+    id; a clue without a known ENI is left out, and a seat or ENI that is already seated is not moved.
+    """
+    seats = list(seating.seats)
+    for number, mac in sorted(clues.items()):
+        eni = ids.get(mac)
+        if eni and not any(seat.eni == eni or seat.number == number for seat in seats):
+            seats.append(Seat(number, eni, mac))
+    return Seating(tuple(seats))

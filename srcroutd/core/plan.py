@@ -1,0 +1,159 @@
+"""From what should be and what is to the operations between them, in an order that strands nobody.
+
+Make before break (promise 4): routes are put in before the rules that need them, rules are taken out before
+the routes they need. Deletes touch only what is ours and only what ``prunable`` allows (promises 2 and 3).
+Rules and routes are compared by key, which is any hashable identity: the daemon uses the kernel's own bytes.
+"""
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Literal
+
+from srcroutd.core.desired import Want
+from srcroutd.core.net import Route, Rule
+from srcroutd.core.numbering import Domain
+
+
+class Phase(IntEnum):
+    """The order of operations; the next phase starts when the one before it has been answered."""
+
+    PUT_ROUTES = 0
+    ADD_RULES = 1
+    DELETE_RULES = 2
+    DELETE_ROUTES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One change. ``key`` is the identity of ``thing`` in the comparison; ``seat`` binds it to a NIC;
+    ``replaces`` is the route that loses its place, if any.
+    """
+
+    phase: Phase
+    verb: Literal["add", "replace", "delete"]
+    key: Hashable
+    thing: Rule | Route
+    seat: int
+    because: str
+    replaces: Route | None = None
+
+    def __str__(self) -> str:
+        kind = "rule" if isinstance(self.thing, Rule) else "route"
+        return f"{ {'add': '+', 'replace': '~', 'delete': '-'}[self.verb] } {kind} {self.thing}"
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """Everything that should be, by key."""
+
+    rules: Mapping[Hashable, Want]
+    routes: Mapping[Hashable, Want]
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything that was seen: all rules, and the routes of our tables; strangers' objects included.
+
+    ``duplicate_rules`` has a key for each further copy of a rule that the kernel holds more than once.
+    """
+
+    rules: Mapping[Hashable, Rule]
+    routes: Mapping[Hashable, Route]
+    duplicate_rules: tuple[Hashable, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """What may be deleted: ``why`` gives the reason for an object of ours that may go, None where it stays.
+
+    ``domains`` are what is ours: the present numbers first, then those of an earlier configuration.
+    """
+
+    domains: tuple[Domain, ...]
+    why: Callable[[Domain, Rule | Route], str | None]
+
+
+def plan(desired: Desired, observed: Observed, pruning: Pruning) -> tuple[Operation, ...]:
+    """The operations that lead from ``observed`` to ``desired``; empty when nothing is to do."""
+    operations = [
+        *_put_routes(desired, observed, pruning.domains[0]),
+        *_add_rules(desired, observed, pruning.domains[0]),
+        *_delete_rules(desired, observed, pruning),
+        *_delete_routes(desired, observed, pruning),
+    ]
+    return tuple(sorted(operations, key=_order))
+
+
+def _put_routes(desired: Desired, observed: Observed, domain: Domain) -> Iterable[Operation]:
+    missing = desired.routes.keys() - observed.routes.keys()
+    if not missing:
+        return
+    holders = {route.identity: route for route in observed.routes.values()}
+    for key in missing:
+        want = desired.routes[key]
+        assert isinstance(want.thing, Route)
+        holder = holders.get(want.thing.identity)
+        yield Operation(
+            Phase.PUT_ROUTES,
+            "replace" if holder else "add",
+            key,
+            want.thing,
+            domain.seat_of(want.thing),
+            want.because,
+            replaces=holder,
+        )
+
+
+def _add_rules(desired: Desired, observed: Observed, domain: Domain) -> Iterable[Operation]:
+    for key in desired.rules.keys() - observed.rules.keys():
+        want = desired.rules[key]
+        seat = domain.seat_of(want.thing)
+        yield Operation(Phase.ADD_RULES, "add", key, want.thing, seat, want.because)
+
+
+def _delete_rules(desired: Desired, observed: Observed, pruning: Pruning) -> Iterable[Operation]:
+    for key in observed.rules.keys() - desired.rules.keys():
+        rule = observed.rules[key]
+        for domain in pruning.domains:
+            if domain.owns_rule(rule) and (why := pruning.why(domain, rule)):
+                yield Operation(Phase.DELETE_RULES, "delete", key, rule, domain.seat_of(rule), why)
+                break
+    for key in observed.duplicate_rules:
+        rule = observed.rules[key]
+        domain = pruning.domains[0]
+        if domain.owns_rule(rule) and key in desired.rules:
+            why = "the kernel holds it twice"
+            yield Operation(Phase.DELETE_RULES, "delete", key, rule, domain.seat_of(rule), why)
+
+
+def _delete_routes(desired: Desired, observed: Observed, pruning: Pruning) -> Iterable[Operation]:
+    extra = observed.routes.keys() - desired.routes.keys()
+    if not extra:
+        return
+    wanted = {want.thing.identity for want in desired.routes.values() if isinstance(want.thing, Route)}
+    for key in extra:
+        route = observed.routes[key]
+        if route.identity in wanted:
+            continue  # a replace takes its place
+        for domain in pruning.domains:
+            if domain.owns_route(route) and (why := pruning.why(domain, route)):
+                yield Operation(Phase.DELETE_ROUTES, "delete", key, route, domain.seat_of(route), why)
+                break
+
+
+def _order(operation: Operation) -> tuple[int, int, int, int, int]:
+    """Phase first. Within a phase, so that at every step what stands can work:
+
+    routes: the guard, then what is directly reachable, then what needs a gateway (the kernel looks it up);
+    rules: highest priority first, so that a jump finds its target and a NIC's widest tier comes first;
+    deletes go the other way round.
+    """
+    thing = operation.thing
+    if isinstance(thing, Rule):
+        step = -thing.priority if operation.verb == "add" else thing.priority
+        src = int(thing.src.network_address) if thing.src else 0
+        return (operation.phase, step, thing.family, src, thing.src.prefixlen if thing.src else 0)
+    rank = 0 if thing.oif == 0 else 1 if thing.gateway is None else 2
+    step = -rank if operation.verb == "delete" else rank
+    return (operation.phase, step, thing.table, thing.family, int(thing.dst.network_address))

@@ -1,0 +1,66 @@
+"""Why an object of ours may go: the reasons for which something undesired is deleted, and when it stays.
+
+Promise 2: not knowing never deletes. A seat whose NIC is in the kernel but whose facts are unknown keeps all
+it has; a seat that nobody is known to hold is cleared only after the provider has told the whole list.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from srcroutd.core.join import Joined, State
+from srcroutd.core.net import Route, Rule
+from srcroutd.core.numbering import Domain, Seating
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the decision needs: the join, the seating, the MACs in the kernel, and how sure we are.
+
+    ``confirmed`` is set once the provider has given its whole list in this run of the daemon.
+    """
+
+    domain: Domain
+    joined: Joined
+    seating: Seating
+    present: frozenset[str]
+    confirmed: bool
+
+
+def reasons(now: Situation) -> Callable[[Domain, Rule | Route], str | None]:
+    """A function from an undesired object of ours to the reason why it may go, or None: it stays."""
+    derived = {nic.seat: nic for nic in now.joined.nics}
+    states = {state.link.mac: state for state in now.joined.states}
+    unsure = any(state.state is State.WAITING for state in now.joined.states)
+
+    def why(domain: Domain, thing: Rule | Route) -> str | None:
+        if domain != now.domain:
+            return None if unsure else "the configuration moved ours to other numbers"
+        number = domain.seat_of(thing)
+        if nic := derived.get(number):
+            return _outdated(thing, nic.link.name, nic.eni.id)
+        holder = now.seating.holder(number)
+        if holder is None:
+            known = now.confirmed and not unsure
+            return f"left by an earlier run, no ENI has number {number}" if known else None
+        if holder.mac not in now.present:
+            return f"{holder.eni} is detached"
+        state = states.get(holder.mac)
+        if state and state.state is State.LEFT_ALONE and "cannot tell" not in state.why:
+            return f"{state.link.name} is left alone: {state.why}"
+        if state and state.eni and state.eni != holder.eni and now.confirmed:
+            return f"{state.link.name} is now {state.eni}"
+        return None
+
+    return why
+
+
+def _outdated(thing: Rule | Route, nic: str, eni: str) -> str:
+    if isinstance(thing, Rule) and thing.src and not thing.invert:
+        return f"{_bare(thing.src)} is no longer on {nic}"
+    if isinstance(thing, Rule) and thing.oif:
+        return f"the device of {eni} is no longer called {thing.oif}" if thing.oif != nic else "not wanted"
+    return f"no longer what {eni} needs"
+
+
+def _bare(prefix: object) -> str:
+    return str(prefix).removesuffix("/32").removesuffix("/128")

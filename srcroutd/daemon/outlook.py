@@ -1,0 +1,101 @@
+"""From the view of the kernel and what is known to what should be; derived again only where an input changed.
+
+The work of a round is here kept proportional to what changed: equal inputs give the very objects of the last
+round, and a NIC is derived (and encoded) again only when its own link, addresses, facts or numbers changed.
+"""
+
+import asyncio
+from dataclasses import replace
+
+from srcroutd.core.config import Config
+from srcroutd.core.desired import Nic, Want
+from srcroutd.core.inventory import Inventory
+from srcroutd.core.join import Joined, join, nics_by_mac, primary_mac, to_seat
+from srcroutd.core.modes.source import derive_source
+from srcroutd.core.net import Link, Route, Rule
+from srcroutd.core.plan import Desired
+from srcroutd.daemon.eyes import Picture
+from srcroutd.daemon.hands import Hands
+from srcroutd.daemon.knowledge import Knowledge
+from srcroutd.daemon.seating import Seater
+from srcroutd.kernel.codec_route import encode_route
+from srcroutd.kernel.codec_rule import encode_rule
+
+_Keyed = tuple[Nic, dict[bytes, Want], dict[bytes, Want]]
+
+
+class Outlook:
+    """Keeps ``desired``, ``joined`` and ``links`` in step with the view and the knowledge."""
+
+    def __init__(self, config: Config, knowledge: Knowledge, seater: Seater, hands: Hands) -> None:
+        self.config = config
+        self._knowledge = knowledge
+        self._seater = seater
+        self._hands = hands
+        self._inputs: tuple[object, ...] = ()
+        self._derived: dict[int, _Keyed] = {}
+        self.links: dict[str, Link] = {}
+        self.joined = Joined()
+        self.desired = Desired({}, {})
+
+    async def update(self, view: Picture) -> None:
+        """Bring everything up to date; nothing is done when no input changed."""
+        knowledge = self._knowledge
+        inputs = (view.links, view.addresses, knowledge.inventory, knowledge.domain, self.config)
+        if all(new is old for new, old in zip(inputs, self._inputs, strict=False)) and self._inputs:
+            return
+        self.links = nics_by_mac(view.links, view.addresses)
+        primary = await self._primary(knowledge.inventory)
+        settings = self.config.settings
+        wanted = to_seat(knowledge.inventory, self.links, primary, settings)
+        await self._seater.seat(wanted, ours=self.desired.rules)
+        self.joined = join(
+            knowledge.inventory,
+            self.links,
+            view.addresses,
+            seating=knowledge.seating,
+            domain=knowledge.domain,
+            primary=primary,
+            settings=settings,
+            taken=self._seater.taken,
+        )
+        await self._derive()
+        self._inputs = (view.links, view.addresses, knowledge.inventory, knowledge.domain, self.config)
+
+    def name(self, seat: int) -> str:
+        """NIC and ENI of a seat, for people."""
+        if known := self._derived.get(seat):
+            return f"{known[0].link.name} {known[0].eni.id}"
+        holder = self._knowledge.seating.holder(seat)
+        return holder.eni if holder else f"number {seat}"
+
+    async def _primary(self, inventory: Inventory) -> str | None:
+        """The primary's MAC; learned from the default route once where the cloud does not say, then kept."""
+        if inventory.primary or not inventory.enis:
+            return inventory.primary
+        primary = primary_mac(inventory, self.links, await self._hands.default_oif())
+        if primary:
+            self._knowledge.inventory = replace(inventory, primary=primary)
+        return primary
+
+    async def _derive(self) -> None:
+        rules: dict[bytes, Want] = {}
+        routes: dict[bytes, Want] = {}
+        derived: dict[int, _Keyed] = {}
+        for nic in self.joined.nics:
+            known = self._derived.get(nic.seat)
+            if known is None or known[0] != nic:
+                known = _keyed(nic)
+                await asyncio.sleep(0)
+            derived[nic.seat] = known
+            rules.update(known[1])
+            routes.update(known[2])
+        self._derived = derived
+        self.desired = Desired(rules, routes)
+
+
+def _keyed(nic: Nic) -> _Keyed:
+    wanted = derive_source(nic)
+    rules = {encode_rule(want.thing): want for want in wanted.rules if isinstance(want.thing, Rule)}
+    routes = {encode_route(want.thing): want for want in wanted.routes if isinstance(want.thing, Route)}
+    return nic, rules, routes

@@ -1,0 +1,214 @@
+"""The one loop and the one owner of state: bells ring, a round looks, plans, applies and looks again.
+
+A bell says "look", never what to do (promise 1). All decisions are pure functions in core; this file brings
+them what they need and has their operations carried out.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from srcroutd.core.config import Config
+from srcroutd.core.inventory import Reading, Unknown
+from srcroutd.core.join import Joined, State
+from srcroutd.core.pacing import Backoff, Quarrels, round_due_s
+from srcroutd.core.plan import Desired, Operation, Pruning, plan
+from srcroutd.core.prune import Situation, reasons
+from srcroutd.daemon.audit import Audit
+from srcroutd.daemon.eyes import Eyes
+from srcroutd.daemon.hands import Hands
+from srcroutd.daemon.knowledge import Knowledge
+from srcroutd.daemon.outlook import Outlook
+from srcroutd.daemon.rivals import likely_rival
+from srcroutd.daemon.seating import Seater
+from srcroutd.kernel.errors import TornDump
+
+PASSES = 4
+"""Looks, plans and applications in one round before the rest is left to the next."""
+CALM_BACKOFF = Backoff(0.2, 30.0)
+"""Pauses after a round that the kernel refused something in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the last round came to. ``operations`` is what it changed, ``why`` a clause if not in sync."""
+
+    generation: int = 0
+    in_sync: bool = False
+    why: str = "not looked yet"
+    joined: Joined = Joined()
+    operations: int = 0
+
+    def sentence(self) -> str:
+        """One sentence for people (STATUS= of sd_notify)."""
+        states = [nic.state for nic in self.joined.states]
+        parts = [f"{states.count(state)} {state}" for state in State if state in states]
+        nics = ", ".join(parts) or "none that could be an ENI"
+        word = "in sync" if self.in_sync else f"not in sync ({self.why})"
+        return f"{word}; generation {self.generation}; NICs: {nics}"
+
+
+@dataclass(slots=True)
+class Bell:
+    """Rung by whoever has news; folds rings that come close together."""
+
+    first: float = 0.0
+    last: float = 0.0
+    event: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def ring(self) -> None:
+        """Ask for a round."""
+        self.last = time.monotonic()
+        if not self.event.is_set():
+            self.first = self.last
+            self.event.set()
+
+
+class Reconciler:
+    """Keeps the kernel as the facts want it."""
+
+    def __init__(self, config: Config, eyes: Eyes, hands: Hands, knowledge: Knowledge, audit: Audit) -> None:
+        self._eyes = eyes
+        self._hands = hands
+        self._knowledge = knowledge
+        self._audit = audit
+        self._seater = Seater(eyes, knowledge, audit)
+        self.outlook = Outlook(config, knowledge, self._seater, hands)
+        self.bell = Bell()
+        self._inbox: list[Reading | Unknown] = []
+        self._stood = Desired({}, {})
+        self._quarrels = Quarrels()
+        self._troubles = CALM_BACKOFF
+        self._round_ended = self._looked_at_all = -1e9
+        self.outcome = Outcome()
+
+    async def start(self) -> None:
+        """Look at everything for the first time, and at what an earlier run left."""
+        await self._eyes.look(())
+        self._knowledge.check_origin(link.mac for link in self._eyes.picture.links)
+        await self._seater.survey()
+        self._eyes.distrust()
+
+    def deliver(self, part: Reading | Unknown) -> None:
+        """Take a part of the provider's answer into the next round."""
+        self._inbox.append(part)
+        self.bell.ring()
+
+    def reconfigure(self, config: Config) -> None:
+        """Use another configuration from the next round on."""
+        self._knowledge.move_to(config.domain, self._knowledge.domain)
+        self.outlook.config = config
+        self._eyes.distrust()
+        self.bell.ring()
+
+    async def wait(self, at_most_s: float) -> bool:
+        """Wait until a round is due, folding bells; False if the time ran out first."""
+        due_s = self._due_s()
+        try:
+            async with asyncio.timeout(max(0.0, min(at_most_s, due_s))):
+                await self.bell.event.wait()
+        except TimeoutError:
+            return due_s <= at_most_s
+        bell = self.bell
+        while (pause_s := round_due_s(time.monotonic(), bell.first, bell.last, self._round_ended)) > 0:
+            await asyncio.sleep(pause_s)
+        return True
+
+    def _due_s(self) -> float:
+        """Seconds until a round is due without any bell."""
+        now = time.monotonic()
+        times = [self._looked_at_all + self.outlook.config.look_s - now]
+        if self._troubles.failures:
+            times.append(self._round_ended + self._troubles.pause_s(0.5) - now)
+        if (retry_s := self._quarrels.next_retry_s(now)) is not None:
+            times.append(retry_s)
+        return min(times)
+
+    async def round(self) -> Outcome:
+        """Look, plan, apply and look again until nothing is to do."""
+        self.bell.event.clear()
+        began = time.monotonic()
+        if began - self._looked_at_all >= self.outlook.config.look_s:
+            self._eyes.distrust()
+            self._looked_at_all = began
+        applied: list[Operation] = []
+        try:
+            why = await self._passes(applied)
+        except TornDump as error:
+            why = str(error)
+        await self._record(applied, why)
+        self._troubles = self._troubles.failed() if why else CALM_BACKOFF
+        self._round_ended = time.monotonic()
+        return self.outcome
+
+    async def _passes(self, applied: list[Operation]) -> str:
+        """Pass after pass until in sync; returns why not, empty when in sync."""
+        for _ in range(PASSES):
+            operations, held = await self._next_operations()
+            if not operations:
+                if not held:
+                    self._stood = self.outlook.desired
+                return f"{held} contested" if held else ""
+            done, refused = await self._hands.apply(operations)
+            self._note_restored(done)
+            applied += done
+            for refusal in refused:
+                name = self.outlook.name(refusal.operation.seat)
+                self._audit.refused(refusal.operation, name, refusal.words)
+            self._eyes.expect_changes()
+            if refused and not done:
+                return f"the kernel refused {refused[0].operation}: {refused[0].words}"
+        return "the kernel keeps changing"
+
+    async def _next_operations(self) -> tuple[tuple[Operation, ...], int]:
+        """What is to do now, and how many operations are held back because they are contested."""
+        picture = await self._eyes.look(self._seater.tables())
+        inbox, self._inbox = self._inbox, []
+        present = {link.mac for link in picture.links}
+        for part in inbox:
+            self._knowledge.take(part, present)
+        before = self._seater.tables()
+        await self.outlook.update(picture)
+        self._eyes.expected_rules = self.outlook.desired.rules.keys()  # type: ignore[assignment]
+        if self._seater.tables() - before:
+            self._eyes.look_at_routes()
+            await self._eyes.look(self._seater.tables())
+        operations = plan(self.outlook.desired, picture.observed, self._pruning(present))
+        now = time.monotonic()
+        free = tuple(op for op in operations if not self._quarrels.held(op.key, now))
+        return free, len(operations) - len(free)
+
+    def _pruning(self, present: set[str]) -> Pruning:
+        knowledge = self._knowledge
+        situation = Situation(
+            knowledge.domain, self.outlook.joined, knowledge.seating, frozenset(present), knowledge.confirmed
+        )
+        return Pruning((knowledge.domain, *knowledge.former), reasons(situation))
+
+    def _note_restored(self, done: list[Operation]) -> None:
+        """What stood after the last round and had to be put back was undone by somebody."""
+        stood = self._stood
+        undone = {
+            op.key: op
+            for op in done
+            if op.verb != "delete" and (op.key in stood.rules or op.key in stood.routes)
+        }
+        for key in self._quarrels.restored(undone, time.monotonic()):
+            self._audit.once(
+                f"contested {undone[key]}",
+                f"contested: {self.outlook.name(undone[key].seat)}: {undone[key].thing} is undone again and "
+                f"again; tried again with growing pauses. {likely_rival()}",
+            )
+
+    async def _record(self, applied: list[Operation], why: str) -> None:
+        """Put the round on the record, then save what must survive a reboot."""
+        generation = self.outcome.generation + bool(applied)
+        self.outcome = Outcome(generation, not why, why, self.outlook.joined, len(applied))
+        for start in range(0, len(applied), 100):
+            named = [(op, self.outlook.name(op.seat)) for op in applied[start : start + 100]]
+            self._audit.applied(generation, named)
+            await asyncio.sleep(0)
+        self._quarrels.forget_old(time.monotonic())
+        if not why:
+            self._knowledge.former_cleared(self._eyes.picture.observed)
+        await self._knowledge.save()

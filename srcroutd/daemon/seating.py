@@ -1,0 +1,105 @@
+"""Seats for the ENIs that need one, checked against what strangers already have in the kernel.
+
+A stranger's route in the table, or a stranger's rule among the priorities or pointing at the table, makes a
+seat unusable for an ENI that has nothing there yet: it is reported and another seat is chosen (promise 3).
+Where ours already stand, the seat was allotted before, and what a stranger put beside them stays theirs.
+"""
+
+import logging
+from collections.abc import Container, Hashable, Iterable, Mapping
+
+from srcroutd.core.net import Rule
+from srcroutd.core.numbering import PRIORITIES_A_SEAT, Domain, Seat, recovered, seat
+from srcroutd.daemon.audit import Audit, log
+from srcroutd.daemon.eyes import Eyes
+from srcroutd.daemon.knowledge import Knowledge
+
+
+class Seater:
+    """Keeps ``knowledge.seating`` fit for the ENIs that are present."""
+
+    def __init__(self, eyes: Eyes, knowledge: Knowledge, audit: Audit) -> None:
+        self._eyes = eyes
+        self._knowledge = knowledge
+        self._audit = audit
+        self._in_use: frozenset[int] = frozenset()
+        self._done: tuple[object, ...] = ()
+        self._found: set[int] = set()
+        self.taken: dict[int, str] = {}
+
+    def tables(self) -> frozenset[int]:
+        """The tables that must be looked at: those of all seats, and those found with something of ours."""
+        domain = self._knowledge.domain
+        return frozenset(domain.table(s.number) for s in self._knowledge.seating.seats) | self._found
+
+    async def survey(self) -> None:
+        """Look once at every table of our bands for what an earlier run left there."""
+        for domain in (self._knowledge.domain, *self._knowledge.former):
+            for number in domain.seats:
+                routes = await self._eyes.look_at(domain.table(number))
+                if any(domain.owns_route(route) for route in routes.values()):
+                    self._found.add(domain.table(number))
+
+    async def seat(
+        self, wanted: tuple[tuple[str, str], ...], ours: Container[Hashable] = ()
+    ) -> None:
+        """Give the (ENI, MAC) pairs seats that no stranger uses. ``ours`` has keys of rules known to be ours."""
+        knowledge = self._knowledge
+        if self._done == (wanted, knowledge.seating, knowledge.domain):
+            return
+        if knowledge.rebuild and wanted:
+            self._recover({mac: eni for eni, mac in wanted})
+        ids = {eni for eni, _ in wanted}
+        strangers = self._strangers(ours)
+        while True:
+            seating, exhausted = seat(knowledge.seating, wanted, knowledge.domain, self.taken)
+            fresh = [s for s in seating.seats if s.eni in ids and s.number not in self._in_use]
+            conflicts = {s.number: why for s in fresh if (why := await self._conflict(s, strangers))}
+            if not conflicts:
+                break
+            for number, why in conflicts.items():
+                self._audit.once(f"conflict {number}", f"conflict: {why}; left alone, other numbers chosen")
+            self.taken |= conflicts
+        for lost in exhausted:
+            text = f"{lost.eni} gets no numbers: all are in use; widen priorities and tables"
+            self._audit.once(f"seat {lost.eni}", text, logging.ERROR)
+        knowledge.seating = seating
+        self._in_use = frozenset(s.number for s in seating.seats if s.eni in ids)
+        self._done = (wanted, seating, knowledge.domain)
+
+    def _recover(self, ids: Mapping[str, str]) -> None:
+        """After the numbers were lost: read them off the kernel, where they still stand."""
+        knowledge, domain = self._knowledge, self._knowledge.domain
+        names = {link.index: link.mac for link in self._eyes.picture.links}
+        clues: dict[int, str] = {}
+        for route in self._eyes.picture.routes.values():
+            if domain.owns_route(route) and route.oif in names:
+                clues[domain.seat_of(route)] = names[route.oif]
+        knowledge.seating = recovered(knowledge.seating, clues, ids)
+        knowledge.rebuild = False
+        for one in knowledge.seating.seats:
+            log.info("%s keeps number %d, read off the kernel", one.eni, one.number)
+
+    async def _conflict(self, one: Seat, strangers: tuple[Rule, ...]) -> str:
+        """What a stranger has where this seat's things would go; empty if nothing, or ours stand there too."""
+        domain = self._knowledge.domain
+        table = domain.table(one.number)
+        routes = (await self._eyes.look_at(table)).values()
+        if any(domain.owns_route(route) for route in routes):
+            return ""
+        for route in routes:
+            return f"table {table} already holds {route} (protocol {route.protocol})"
+        return _conflicting_rule(strangers, domain, one.number)
+
+    def _strangers(self, ours: Container[Hashable]) -> tuple[Rule, ...]:
+        domain, rules = self._knowledge.domain, self._eyes.picture.rules
+        unsure = (rules[key] for key in rules if key not in ours)
+        return tuple(rule for rule in unsure if not domain.owns_rule(rule))
+
+
+def _conflicting_rule(strangers: Iterable[Rule], domain: Domain, number: int) -> str:
+    first, table = domain.priority(number), domain.table(number)
+    for rule in strangers:
+        if rule.table == table or first <= rule.priority < first + PRIORITIES_A_SEAT:
+            return f"a rule {rule} (protocol {rule.protocol}) already uses number {number}"
+    return ""

@@ -1,0 +1,221 @@
+"""The service around the one loop: start, bells, signals, readiness, end.
+
+Start: configuration, provider, lock, sockets, last-known-good facts, a first round, READY; only then is the
+metadata service asked (promise 9). The end leaves the kernel as it is (promise 6).
+"""
+
+import asyncio
+import os
+import signal
+import time
+
+from srcroutd.core.config import Config
+from srcroutd.core.errors import Exit, OperatorError
+from srcroutd.daemon.audit import Audit, log
+from srcroutd.daemon.configfile import load
+from srcroutd.daemon.eyes import Eyes
+from srcroutd.daemon.hands import Hands
+from srcroutd.daemon.knowledge import Knowledge
+from srcroutd.daemon.metadata_watch import MetadataWatch
+from srcroutd.daemon.notify import Notify
+from srcroutd.daemon.places import Places, lock
+from srcroutd.daemon.reconciler import Outcome, Reconciler
+from srcroutd.daemon.store import Store
+from srcroutd.kernel.events import Events
+from srcroutd.kernel.requests import Requests
+from srcroutd.providers.base import Provider
+from srcroutd.providers.registry import make, resolve
+
+FIRST_FACTS_S = 2.0
+"""Without remembered facts, READY waits this long for metadata."""
+GIVE_READY_S = 15.0
+"""After this long READY is given even if something is not in sync, and the status says what."""
+ONCE_S = 30.0
+"""How long ``--once`` tries."""
+
+
+class Service:
+    """One run of the daemon."""
+
+    def __init__(self, places: Places, config: Config) -> None:
+        self._places = places
+        self._config = config
+        self._audit = Audit()
+        self._notify = Notify(os.environ)
+        self._requests = Requests()
+        self._events = Events(config.domain.tables, self._requests.portid)
+        self._eyes = Eyes(self._requests, self._events)
+        self._knowledge = Knowledge(config, Store(places.state), self._audit)
+        self._reconciler = Reconciler(
+            config, self._eyes, Hands(self._requests), self._knowledge, self._audit
+        )
+        self._watch: MetadataWatch | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._began = time.monotonic()
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_reader(self._events.fileno(), self._heard)
+        await self._reconciler.start()
+        async with asyncio.TaskGroup() as group:
+            loop.add_signal_handler(signal.SIGHUP, lambda: self._reload(group))
+            keeping = group.create_task(self._keep(group))
+            await stop.wait()
+            self._notify.stopping()
+            keeping.cancel()
+            if self._watching:
+                self._watching.cancel()
+        loop.remove_reader(self._events.fileno())
+        log.info("stopped; routing stays as it is, srcroutctl cleanup removes it")
+
+    async def once(self) -> Exit:
+        """Reconcile once with facts of now, or with remembered ones if the provider does not answer."""
+        await self._reconciler.start()
+        async with asyncio.TaskGroup() as group:
+            self._start_watch(group)
+            try:
+                async with asyncio.timeout(ONCE_S):
+                    await self._until_told()
+            except TimeoutError:
+                pass
+            if self._watching:
+                self._watching.cancel()
+        outcome = self._reconciler.outcome
+        log.info("%s", outcome.sentence())
+        if not self._knowledge.inventory.enis:
+            unknown = self._knowledge.last_unknown
+            raise _nothing_known(unknown.reason if unknown else "the provider listed no ENI")
+        return Exit.OK if outcome.in_sync else Exit.DRIFT
+
+    async def _until_told(self) -> None:
+        while True:
+            outcome = await self._round()
+            told = self._knowledge.confirmed and not outcome.joined.unexplained
+            failed = self._knowledge.last_unknown is not None
+            if outcome.in_sync and (told or (failed and self._knowledge.inventory.enis)):
+                return
+            await self._reconciler.wait(1.0)
+
+    async def _keep(self, group: asyncio.TaskGroup) -> None:
+        """The loop: a round when one is due, the watchdog fed in between."""
+        if not self._knowledge.inventory.enis:
+            self._start_watch(group)
+        while True:
+            outcome = await self._round()
+            self._notify.feed()
+            if not self._notify.ready_sent and self._may_be_ready(outcome):
+                self._notify.ready()
+                log.info("ready after %.0f ms: %s", _ms_since(self._began), outcome.sentence())
+            if self._notify.ready_sent and self._watching is None:
+                self._start_watch(group)
+            while not await self._reconciler.wait(self._rest_s()):
+                self._notify.feed()
+                if not self._notify.ready_sent:
+                    break
+
+    def _rest_s(self) -> float:
+        return self._notify.feed_s if self._notify.ready_sent else 0.1
+
+    async def _round(self) -> Outcome:
+        outcome = await self._reconciler.round()
+        if self._watch:
+            self._watch.explain(outcome.joined.unexplained)
+        self._notify.status(outcome.sentence())
+        return outcome
+
+    def _may_be_ready(self, outcome: Outcome) -> bool:
+        waited_s = time.monotonic() - self._began
+        if waited_s > GIVE_READY_S:
+            return True
+        knowledge = self._knowledge
+        told = knowledge.inventory.enis or knowledge.confirmed or knowledge.last_unknown
+        return outcome.in_sync and (bool(told) or waited_s > FIRST_FACTS_S)
+
+    def _heard(self) -> None:
+        if self._eyes.drain():
+            self._reconciler.bell.ring()
+
+    def _start_watch(self, group: asyncio.TaskGroup) -> None:
+        provider = self._provider()
+        self._watch = MetadataWatch(provider, self._reconciler.deliver, self._config.refresh_s)
+        self._watching = group.create_task(self._watch.run())
+
+    def _provider(self) -> Provider:
+        name = resolve(self._config.provider)
+        if name == "static":
+            return make(name, entries=self._config.enis, macs=self._macs)
+        return make(name)
+
+    def _macs(self) -> dict[str, str]:
+        return {link.name: link.mac for link in self._eyes.picture.links if link.mac}
+
+    def _reload(self, group: asyncio.TaskGroup) -> None:
+        """SIGHUP: take the new configuration if it is good, else say what is wrong and go on with the old."""
+        self._notify.reloading()
+        try:
+            config = load(self._places.config)
+            resolve(config.provider)
+        except OperatorError as error:
+            log.error("reload: %s; going on with the configuration of before", error)
+        else:
+            log.info("reload: %s", self._places.config)
+            self._use(config, group)
+        self._notify.ready()
+
+    def _use(self, config: Config, group: asyncio.TaskGroup) -> None:
+        if config.domain.tables != self._config.domain.tables:
+            self._listen_to(config.domain.tables)
+        self._config = config
+        self._reconciler.reconfigure(config)
+        if self._watching:
+            self._watching.cancel()
+            self._start_watch(group)
+
+    def _listen_to(self, tables: range) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._events.fileno())
+        self._events.close()
+        self._events = Events(tables, self._requests.portid)
+        self._eyes.listen_to(self._events)
+        loop.add_reader(self._events.fileno(), self._heard)
+
+
+def _nothing_known(reason: str) -> OperatorError:
+    from srcroutd.core.errors import NoProvider
+
+    return NoProvider(f"nothing is known about this host's ENIs: {reason}")
+
+
+def _ms_since(began: float) -> float:
+    return (time.monotonic() - began) * 1000
+
+
+def serve(places: Places, *, once: bool) -> Exit:
+    """Run the daemon in the foreground. Raises OperatorError with a sentence and an exit code."""
+    config = load(places.config)
+    resolve(config.provider)
+    with lock(places.runtime):
+        return asyncio.run(_serve(places, config, once=once))
+
+
+async def _serve(places: Places, config: Config, *, once: bool) -> Exit:
+    service = Service(places, config)
+    try:
+        if once:
+            return await service.once()
+        await service.run()
+    except* OperatorError as group:
+        raise _first(group) from None
+    return Exit.OK
+
+
+def _first(group: BaseExceptionGroup[OperatorError]) -> OperatorError:
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    assert isinstance(found, OperatorError)
+    return found
