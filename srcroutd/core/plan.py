@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import Literal
 
 from srcroutd.core.desired import Want
-from srcroutd.core.net import Route, Rule
+from srcroutd.core.net import Family, Route, Rule
 from srcroutd.core.numbering import Domain
 
 
@@ -39,8 +39,10 @@ class Operation:
     replaces: Route | None = None
 
     def __str__(self) -> str:
+        sign = {"add": "+", "replace": "~", "delete": "-"}[self.verb]
+        ip = "ip -6" if self.thing.family is Family.V6 else "ip"
         kind = "rule" if isinstance(self.thing, Rule) else "route"
-        return f"{ {'add': '+', 'replace': '~', 'delete': '-'}[self.verb] } {kind} {self.thing}"
+        return f"{sign} {ip} {kind} {self.thing}"
 
 
 @dataclass(frozen=True, slots=True)

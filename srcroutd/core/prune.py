@@ -58,7 +58,8 @@ def _outdated(thing: Rule | Route, nic: str, eni: str) -> str:
     if isinstance(thing, Rule) and thing.src and not thing.invert:
         return f"{_bare(thing.src)} is no longer on {nic}"
     if isinstance(thing, Rule) and thing.oif:
-        return f"the device of {eni} is no longer called {thing.oif}" if thing.oif != nic else "not wanted"
+        renamed = f"the device of {eni} is called {nic} now"
+        return renamed if thing.oif != nic else f"{nic} has no address of this family any more"
     return f"no longer what {eni} needs"
 
 
