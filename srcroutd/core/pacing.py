@@ -50,13 +50,14 @@ class Budget:
 
     burst: int
     refill_s: float
-    tokens: float = -1.0
+    tokens: float | None = None
     at: float = 0.0
 
     def spend(self, now: float) -> tuple["Budget", float]:
         """The budget after one more read, and how long that read must wait for it (0: go)."""
-        have = float(self.burst) if self.tokens < 0 else self.tokens + (now - self.at) / self.refill_s
-        have = min(float(self.burst), have)
+        full = float(self.burst)
+        have = full if self.tokens is None else self.tokens + (now - self.at) / self.refill_s
+        have = min(full, have)
         wait_s = 0.0 if have >= 1.0 else (1.0 - have) * self.refill_s
         return replace(self, tokens=have - 1.0, at=now), wait_s
 

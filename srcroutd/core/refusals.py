@@ -83,9 +83,9 @@ def clashes(enis: Iterable[Eni]) -> dict[str, str]:
 def _identity(eni: Eni) -> list[str]:
     found = []
     if not _ID.fullmatch(eni.id):
-        found.append(f"{eni.id[:40]!r} is not an ENI id; expected letters, digits and . _ : @ -")
+        found.append(f"{eni.id[:40]!a} is not an ENI id; expected letters, digits and . _ : @ -")
     if not _MAC.fullmatch(eni.mac):
-        found.append(f"{eni.mac[:40]!r} is not a MAC; expected six lower-case octets with colons")
+        found.append(f"{eni.mac[:40]!a} is not a MAC; expected six lower-case octets with colons")
     elif eni.mac == "00:00:00:00:00:00" or int(eni.mac[:2], 16) & 1:
         found.append(f"{eni.mac} is not the MAC of one NIC; expected a unicast address")
     return found
@@ -288,6 +288,7 @@ def _claims(mac: str, half: Addressing) -> Iterable[_Claim]:
 
 
 def _blame(why: dict[str, str], what: str, first: str, second: str) -> None:
+    first, second = sorted((first, second))
     sentence = f"{what} by both {first} and {second}; only one of them can have it"
     why.setdefault(first, sentence)
     why.setdefault(second, sentence)

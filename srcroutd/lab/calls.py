@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from srcroutd.core.errors import Exit, OperatorError
+
 Request = dict[str, Any]
 Answer = dict[str, Any]
 
@@ -20,8 +22,10 @@ _LINE_LIMIT = 16 * 1024 * 1024
 _PATIENCE_S = 30.0
 
 
-class LabError(Exception):
+class LabError(OperatorError):
     """Something in the lab did not work; the text is for people."""
+
+    exit_code = Exit.UNREACHABLE
 
 
 def call(path: Path, request: Mapping[str, Any], timeout_s: float = _PATIENCE_S) -> Answer:

@@ -41,6 +41,9 @@ _ANY_HOST = {
     "net/ipv6/conf/all/disable_ipv6": "0",
     "net/ipv6/conf/default/disable_ipv6": "0",
     "net/ipv6/conf/default/accept_ra": "0",
+    # Duplicate address detection keeps each link-local address, and so NDP, from working for a second.
+    "net/ipv6/conf/all/accept_dad": "0",
+    "net/ipv6/conf/default/accept_dad": "0",
 }
 _PRIMARY_METRIC = 100
 

@@ -4,8 +4,9 @@
 
 The facts file (``metadata_facts`` describes it) is read again as soon as it changes, so an ENI can
 be attached, or a fault switched on, while the service runs; a file that does not parse is reported
-and the older facts stay. ``--listen`` may be given several times. "ready on port N" on standard output
-means that it listens. ``--log`` gets one JSON line a request. Tests use ``MetadataService`` in-process.
+and the older facts stay. ``--listen`` may be given several times. "ready on port N" on standard
+output means that it listens. ``--log`` gets one JSON line a request. Tests use ``MetadataService``
+in their own process.
 """
 
 import argparse

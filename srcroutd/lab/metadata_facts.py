@@ -9,7 +9,8 @@ The facts are a JSON file (unknown keys are refused):
      "enis": [{"mac": "00:16:3e:00:00:01", "id": "eni-lab1", "primary_ip": "172.16.0.10",
                "cidr": "172.16.0.0/24", "gateway": "172.16.0.253",
                "netmask": null,               null: made from cidr
-               "private_ipv4s": null,         null: just the primary; else a list
+               "private_ipv4s": null,         null or []: just the primary
+                                              (for an empty list see "raw")
                "ipv4_prefixes": [], "ipv6s": [], "ipv6_cidr": null, "ipv6_gateway": null,
                "ipv6_prefixes": [], "vpc_id": "vpc-lab", "vswitch_id": "vsw-lab",
                "listed": true,                false: missing in the list, its keys still answer
@@ -150,11 +151,10 @@ def _folder_of_macs(found: Tree) -> Tree:
 
 
 def _keys(eni: EniFacts, age_s: float) -> Tree:
-    ipv4s = eni.private_ipv4s
-    if ipv4s is None and eni.primary_ip:
-        ipv4s = (eni.primary_ip,)
+    # An ENI with IPv6 only has its vSwitch's IPv4 keys, but none that speak of itself.
+    ipv4s = (eni.private_ipv4s or (eni.primary_ip,)) if eni.primary_ip else None
     spelled: dict[str, str | None] = {
-        "gateway": eni.gateway,
+        "gateway": eni.gateway if eni.primary_ip else None,
         "ipv4-prefixes": _bare(eni.ipv4_prefixes),
         "ipv6-gateway": eni.ipv6_gateway,
         "ipv6-prefixes": _bare(eni.ipv6_prefixes),

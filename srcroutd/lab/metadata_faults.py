@@ -25,8 +25,12 @@ def page(status: int, headers: dict[str, str] | None = None) -> web.Response:
 async def spoil(fault: Fault, request: web.BaseRequest) -> web.StreamResponse:
     """Answer a request as the fault says."""
     match fault.kind:
-        case "hang" | "refuse":
-            # Connections from before the port was closed must not get through either.
+        case "hang":
+            await asyncio.Event().wait()
+        case "refuse":
+            # A connection from before the port was closed must not get through either.
+            if request.transport:
+                request.transport.abort()
             await asyncio.Event().wait()
         case "status":
             return page(

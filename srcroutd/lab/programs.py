@@ -87,18 +87,22 @@ class Daemon:
         self.log = folder / "log" / "srcroutd.log"
         self._instance = instance
 
-    def start(self, config: str | None = None, *, wait: bool = True) -> Ready | None:
-        """Start it, by default with the configuration as it is: at first empty, which is complete.
+    def start(self, config: str | None = None) -> Ready:
+        """Start it and wait for READY=1. By default the configuration stays: at first empty, which is complete.
 
         Raises LabError if it ends or says nothing within 20 s.
         """
+        self.launch(config)
+        return self.wait_ready()
+
+    def launch(self, config: str | None = None) -> None:
+        """Start it without waiting."""
         if config is not None:
             self.config.write_text(config)
         self.config.touch()
         argv = [sys.executable, "-m", "srcroutd.cli.srcroutd", *self._folders()]
         argv += ["--runtime-dir", str(self.runtime_dir)]
         self._instance.ask({"do": "spawn", "name": "srcroutd", "argv": argv})
-        return self.wait_ready() if wait else None
 
     def wait_ready(self) -> Ready:
         """Wait for READY=1. Raises LabError with the end of its log."""
@@ -125,6 +129,11 @@ class Daemon:
         """{"pid": in the instance or None, "code": exit status or None, "notices": [[when, line]]}."""
         return self._instance.ask({"do": "service", "name": "srcroutd"})
 
+    def status(self) -> str:
+        """What it last said of itself to systemd (STATUS=), empty if nothing."""
+        said = [line for _, line in self.state()["notices"] if line.startswith("STATUS=")]
+        return said[-1].removeprefix("STATUS=") if said else ""
+
     @property
     def running(self) -> bool:
         """Whether it runs."""
@@ -144,9 +153,8 @@ class Daemon:
         raise LabError("srcroutd does not run")
 
     def ctl(self, *words: str, check: bool = True) -> Ran:
-        """``srcroutctl WORDS`` in the instance, against this daemon's socket and folders."""
-        argv = [sys.executable, "-m", "srcroutd.cli.srcroutctl", *words, *self._folders()]
-        argv += ["--socket", str(self.runtime_dir / "control.sock")]
+        """``srcroutctl WORDS`` in the instance, where /run/srcroutd is this daemon's runtime folder."""
+        argv = [sys.executable, "-m", "srcroutd.cli.srcroutctl", *self._folders(), *words]
         return self._instance.run(*argv, check=check)
 
     def tail(self, lines: int = 20) -> str:

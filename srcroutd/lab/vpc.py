@@ -13,7 +13,6 @@ Park = Callable[[Sequence[str]], object]
 _SYSCTLS = {
     "net/ipv4/ip_forward": "1",
     "net/ipv6/conf/all/forwarding": "1",
-    "net/ipv6/conf/default/accept_dad": "0",
     "net/ipv4/conf/default/proxy_arp": "1",
     "net/ipv6/conf/default/proxy_ndp": "1",
     "net/ipv4/conf/default/send_redirects": "0",

@@ -38,7 +38,7 @@ TREE_S = 600.0
 
 PRIMARY = "mac"
 _MACS = "network/interfaces/macs/"
-_WHOLE_READ = ("throttled", "forbidden", "token", "unreachable")
+_WHOLE_READ = ("throttled", "forbidden", "token", "refused", "unreachable")
 """Failures that concern the service and not one key: they end a walk through the tree."""
 
 

@@ -105,7 +105,8 @@ def tree(text: str) -> dict[str, object]:
 def shown(value: object) -> str:
     """A value for a sentence: quoted, ASCII, short."""
     text = value if isinstance(value, str) else type(value).__name__
-    return ascii(text[:_SHOWN]) + ("..." if len(text) > _SHOWN else "")
+    quoted = ascii(text[:_SHOWN])
+    return quoted if len(text) <= _SHOWN >= len(quoted) - 2 else f"{quoted[:_SHOWN]}..."
 
 
 def _listed(text: str) -> object:

@@ -4,14 +4,18 @@ The test runs in its own namespace, in the thread it started in; commands that i
 too.
 """
 
+import asyncio
 import ctypes
 import os
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 
 import pytest
 
+from srcroutd.kernel.requests import Requests
+
+Story = Callable[[Requests], Coroutine[None, None, None]]
 _CLONE_NEWNET = 0x40000000
 _HERE = "/proc/thread-self/ns/net"
 
@@ -56,3 +60,17 @@ def nics(ip: Callable[[str], str]) -> dict[str, int]:
     ip("link set eth1 up")
     ip("link set eth2 up")
     return {name: socket.if_nametoindex(name) for name in ("eth1", "eth2")}
+
+
+@pytest.fixture
+def tell(netns: None) -> Callable[[Story], None]:  # noqa: ARG001 - the namespace is where it runs
+    """Run an async story with a line to the namespace's kernel, which is closed behind it."""
+
+    async def told(story: Story) -> None:
+        requests = Requests()
+        try:
+            await story(requests)
+        finally:
+            requests.close()
+
+    return lambda story: asyncio.run(told(story))

@@ -12,6 +12,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_int
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from srcroutd.core.net import (
@@ -76,6 +78,43 @@ def test_the_kernel_shows_a_route_as_we_encode_it(nics: dict[str, int], route: R
     assert not after
 
 
+@st.composite
+def routes(draw: st.DrawFn) -> Route:
+    """Routes of both families to any prefix: by a neighbour, on the wire, or refused."""
+    family = draw(st.sampled_from(Family))
+    bits = family.everything.max_prefixlen
+    length = draw(st.integers(0, bits))
+    number = draw(st.integers(0, 2**bits - 1)) >> (bits - length) << (bits - length)
+    kind = draw(st.sampled_from((RouteType.UNICAST, RouteType.UNREACHABLE, RouteType.THROW)))
+    gateway = draw(st.sampled_from((None, GW4 if family is V4 else GW6)))
+    forwarded = kind is RouteType.UNICAST
+    on_wire = forwarded and not gateway and family is V4
+    return Route(
+        family=family,
+        table=draw(st.sampled_from((1, 252, 256, TABLE, 2**32 - 1))),
+        dst=(IPv4Network if family is V4 else IPv6Network)((number, length)),
+        type=kind,
+        gateway=gateway if forwarded else None,
+        oif=int(forwarded),
+        prefsrc=draw(st.sampled_from((None, OUR4 if family is V4 else OUR6)))
+        if forwarded
+        else None,
+        metric=draw(st.sampled_from((0, 1, 1023, GUARD_METRIC, 2**32 - 1))),
+        scope=Scope.LINK if on_wire else Scope.GLOBAL,
+        onlink=bool(forwarded and gateway and draw(st.booleans())),
+        protocol=draw(st.integers(5, 255)),
+    )
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(route=routes())
+def test_the_kernel_shows_any_route_as_we_encode_it(nics: dict[str, int], route: Route) -> None:
+    route = replace(route, oif=nics["eth1"]) if route.oif else route
+    view, after = asyncio.run(route_seen_and_gone(route))
+    assert view == {encode_route(route): route}
+    assert not after
+
+
 async def route_seen_and_gone(route: Route) -> tuple[dict[bytes, Route], list[bytes]]:
     """What the kernel shows of a table with the route, and after deleting it."""
     requests = Requests()
@@ -131,7 +170,8 @@ def test_what_our_type_cannot_say_of_a_route_is_beyond_and_deletable(
     ip: Ip, words: str, beyond: tuple[int, ...]
 ) -> None:
     family = V6 if words.startswith("-6") else V4
-    ip(f"{'-6 ' if family is V6 else ''}route add {words.removeprefix('-6 ')} table {TABLE}")
+    option = "-6 " if family is V6 else ""
+    ip(f"{option}route add table {TABLE} {words.removeprefix('-6 ')}")
     ((key, route),) = asyncio.run(table_of(family, TABLE)).items()
     assert route.beyond == beyond
     assert str(TABLE) in describe("route", key)
@@ -140,7 +180,7 @@ def test_what_our_type_cannot_say_of_a_route_is_beyond_and_deletable(
 
 def test_the_word_for_a_strangers_route_names_each_nexthop(ip: Ip, nics: dict[str, int]) -> None:
     assert nics["eth1"]
-    ip(f"route add 198.51.100.0/24 table {TABLE} nexthop via 192.0.2.2 nexthop via 192.0.2.9")
+    ip(f"route add table {TABLE} 198.51.100.0/24 nexthop via 192.0.2.2 nexthop via 192.0.2.9")
     (key,) = asyncio.run(table_of(V4, TABLE)).keys()
     line = describe("route", key)
     assert line.startswith(f"IPv4 route 198.51.100.0/24 table {TABLE} (")

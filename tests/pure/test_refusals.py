@@ -1,4 +1,4 @@
-"""Records that must not be used, and ENIs that contradict each other: the sentence each one gets."""
+"""Records that must not be used, ENIs that contradict each other: the sentence each one gets."""
 
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, ip_address, ip_network
