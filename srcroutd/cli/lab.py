@@ -1,16 +1,17 @@
-"""``srcroutctl lab``: the small cloud for people; ``run`` tells the story, ``up`` makes one to play with."""
+"""``srcroutctl lab``: the small cloud for people; ``run`` tells the story, ``up`` makes one to play
+with.
+"""
 
 import argparse
 import json
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from srcroutd.core.errors import Exit
 
 if TYPE_CHECKING:
     from srcroutd.lab.cloud import Cloud
+    from srcroutd.lab.screen import Screen
     from srcroutd.lab.topology import Eni
 
 _NAME = "lab"
@@ -18,18 +19,22 @@ _MACHINES = ("instance", "router", "client")
 
 
 def add_lab_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register ``lab`` and its verbs; each sets ``func``, which takes the options and returns an exit code."""
+    """Register ``lab`` and its verbs; each sets ``func``, which takes the options and returns an
+    exit code.
+    """
     lab = verbs.add_parser(
         "lab",
         help="see it work, in a cloud of network namespaces",
-        description="A small cloud in network namespaces: an instance, a VPC router with a source check, "
-        "a metadata service and a client outside. The real srcroutd runs in it. Nothing outside it is "
-        "touched. Without a verb: run.",
+        description="A small cloud in network namespaces: an instance, a VPC router with a source "
+        "check, a metadata service and a client outside. The real srcroutd runs in it. Nothing "
+        "outside it is touched. Without a verb: run.",
     )
     _add_run_options(lab)
     lab.set_defaults(func=_run)
     inner = lab.add_subparsers(metavar="VERB", parser_class=type(lab))
-    run = inner.add_parser("run", help="tell the whole story in a lab of its own (less than a minute)")
+    run = inner.add_parser(
+        "run", help="tell the whole story in a lab of its own (less than a minute)"
+    )
     _add_run_options(run)
     run.set_defaults(func=_run)
     _add_playing(inner)
@@ -37,7 +42,9 @@ def add_lab_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
     # SUPPRESS, because a verb's default would overwrite what was given before the verb.
-    parser.add_argument("--ascii", action="store_true", default=argparse.SUPPRESS, help="no Unicode")
+    parser.add_argument(
+        "--ascii", action="store_true", default=argparse.SUPPRESS, help="no Unicode"
+    )
     parser.add_argument(
         "--json",
         action="store_true",
@@ -52,7 +59,9 @@ def _add_playing(inner: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     up.add_argument("--ascii", action="store_true", default=argparse.SUPPRESS, help="no Unicode")
     up.set_defaults(func=_up)
     shell = inner.add_parser("shell", help="a shell, or one command, in a machine of the lab")
-    shell.add_argument("machine", nargs="?", default=_MACHINES[0], help="instance, router or client")
+    shell.add_argument(
+        "machine", nargs="?", default=_MACHINES[0], help="instance, router or client"
+    )
     shell.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     shell.set_defaults(func=_shell)
     attach = inner.add_parser("attach", help="plug an ENI into the instance")
@@ -193,11 +202,9 @@ def _open() -> "Cloud":
     return Cloud.open(_NAME)
 
 
-def _draw(screen: "object", cloud: "Cloud") -> None:
+def _draw(screen: "Screen", cloud: "Cloud") -> None:
     from srcroutd.lab.picture import picture
-    from srcroutd.lab.screen import Screen
 
-    assert isinstance(screen, Screen)
     for line in picture([(nic, cloud.enis[name]) for name, nic in cloud.attached.items()]):
         screen.line(f"  {line}")
     screen.line()
@@ -211,7 +218,7 @@ def _find(cloud: "Cloud", name: str) -> "Eni":
     if name in cloud.enis:
         return cloud.enis[name]
     number = name.removeprefix("eth")
-    if not number.isdecimal() or not 0 < int(number) < 200:  # noqa: PLR2004 - third byte of its subnet
+    if not number.isdecimal() or not 0 < int(number) < 200:
         raise LabError(f"{name}: say eth1 to eth199")
     known = {nic.name: nic for nic in (ETH1, ETH2)}
     return known.get(name) or eni(int(number))
@@ -219,7 +226,9 @@ def _find(cloud: "Cloud", name: str) -> "Eni":
 
 def _next(cloud: "Cloud") -> "Eni":
     return next(
-        _find(cloud, f"eth{number}") for number in range(1, 200) if f"eth{number}" not in cloud.attached
+        _find(cloud, f"eth{number}")
+        for number in range(1, 200)
+        if f"eth{number}" not in cloud.attached
     )
 
 

@@ -93,9 +93,9 @@ class Eyes:
         """Believe nothing seen before: the next look looks at everything."""
         self._pending |= Bells(lost=True)
 
-    def expect_changes(self) -> None:
-        """We have written: the next look looks at rules and routes, whose echo the event socket leaves out."""
-        self._pending |= Bells(rules=True, routes=True)
+    def expect_changes(self, *, rules: bool, routes: bool) -> None:
+        """We have written: the next look must see it, for the event socket leaves out our own echo."""
+        self._pending |= Bells(rules=rules, routes=routes)
 
     def look_at_routes(self) -> None:
         """Tables have been added to those that matter: the next look looks at all of them."""

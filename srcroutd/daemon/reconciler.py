@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from srcroutd.core.config import Config
 from srcroutd.core.inventory import Reading, Unknown
 from srcroutd.core.join import Joined, State
+from srcroutd.core.net import Route, Rule
 from srcroutd.core.pacing import Backoff, Quarrels, round_due_s
 from srcroutd.core.plan import Desired, Operation, Pruning, plan
 from srcroutd.core.prune import Situation, reasons
@@ -155,7 +156,9 @@ class Reconciler:
             for refusal in refused:
                 name = self.outlook.name(refusal.operation.seat)
                 self._audit.refused(refusal.operation, name, refusal.words)
-            self._eyes.expect_changes()
+            rules = any(isinstance(op.thing, Rule) for op in operations)
+            routes = any(isinstance(op.thing, Route) for op in operations)
+            self._eyes.expect_changes(rules=rules, routes=routes)
             if refused and not done:
                 return f"the kernel refused {refused[0].operation}: {refused[0].words}"
         return "the kernel keeps changing"

@@ -97,19 +97,18 @@ def decode_rule(body: bytes) -> Rule | None:
         return None
     found = attributes(body, _HEADER.size)
     get, number = found.get, U32.unpack
-    beyond = found.keys() - _MODELLED
     src, dst, iif, oif = get(FRA_SRC), get(FRA_DST), get(FRA_IIFNAME), get(FRA_OIFNAME)
     priority, goto, suppress = get(FRA_PRIORITY), get(FRA_GOTO), get(FRA_SUPPRESS_PREFIXLEN)
     mark, mask, protocol = get(FRA_FWMARK), get(FRA_FWMASK), get(FRA_PROTOCOL)
+    beyond: tuple[int, ...] = ()
+    if header[3] or not found.keys() <= _MODELLED:
+        beyond = _beyond(header[3], found)
     try:
         source = network(src, header[2]) if src else None
         destination = network(dst, header[1]) if dst else None
     except ValueError:
         source = destination = None
-        beyond |= {FRA_SRC} if src else set()
-        beyond |= {FRA_DST} if dst else set()
-    if header[3]:
-        beyond.add(BEYOND_HEADER)
+        beyond = tuple(sorted({*beyond, *({FRA_SRC, FRA_DST} & found.keys())}))
     # Positional: with names this call alone costs half as much again, and a full look makes
     # thousands.
     return Rule(
@@ -127,5 +126,9 @@ def decode_rule(body: bytes) -> Rule | None:
         number(goto)[0] if goto else 0,
         -1 if suppress in _UNSUPPRESSED else number(suppress)[0],
         protocol[0] if protocol else 0,
-        tuple(sorted(beyond)) if beyond else (),
+        beyond,
     )
+
+
+def _beyond(tos: int, found: dict[int, bytes]) -> tuple[int, ...]:
+    return tuple(sorted({*(found.keys() - _MODELLED), *((BEYOND_HEADER,) if tos else ())}))

@@ -1,7 +1,8 @@
 """The first process of one machine of the lab: it does there what it is asked to over a socket.
 
-It runs commands and services, probes other machines, echoes what probes send, and counts packets on the
-wire. Each request has a thread of its own, so that a probe can go on while a command changes something.
+It runs commands and services, probes other machines, echoes what probes send, and counts packets on
+the wire. Each request has a thread of its own, so that a probe can go on while a command changes
+something.
 """
 
 import os
@@ -19,7 +20,7 @@ from srcroutd.lab.sniffer import Sniffer
 
 
 def main(name: str, folder: Path, tell: int, *, ecs: bool) -> None:
-    """Become machine ``name`` and serve at FOLDER/NAME.sock; ``listens`` goes to the pipe ``tell``."""
+    """Become machine ``name``, serve at FOLDER/NAME.sock, and tell the pipe ``tell`` so."""
     _leave_the_holder(tell)
     namespaces.cover_run(folder)
     namespaces.become_machine(name)
@@ -60,7 +61,9 @@ def _verbs(folder: Path) -> dict[str, Callable[[Request], Answer]]:
 
 
 def _leave_the_holder(tell: int) -> None:
-    """Let go of everything inherited but the log and ``tell``: the lab's lock is the holder's alone."""
+    """Let go of everything inherited but the log and ``tell``: the lab's lock is the holder's
+    alone.
+    """
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(nothing, 1)
@@ -97,5 +100,3 @@ def _sysctl(request: Request) -> Answer:
     for key, value in request["values"].items():
         (Path("/proc/sys") / key).write_text(str(value))
     return {}
-
-

@@ -1,8 +1,8 @@
 """One question, one answer: a JSON line each way over a Unix socket, one connection a call.
 
-This is how whoever uses a lab talks to the processes inside it. The sockets lie in the lab's folder, which
-only its owner can enter; the kernel says who is at the other end (SO_PEERCRED), so that no stored process
-number is ever believed.
+This is how whoever uses a lab talks to the processes inside it. The sockets lie in the lab's
+folder, which only its owner can enter; the kernel says who is at the other end (SO_PEERCRED), so
+that no stored process number is ever believed.
 """
 
 import json
@@ -56,7 +56,7 @@ def listen(path: Path) -> socket.socket:
 
 
 def serve(connection: socket.socket, verbs: Mapping[str, Callable[[Request], Answer]]) -> None:
-    """Read one request, answer it by the verb it names, and hang up. What goes wrong is the answer."""
+    """Read one request, answer it by the verb it names, and hang up. An error is an answer."""
     with connection:
         try:
             request = json.loads(_read_line(connection) or b"{}")
@@ -70,7 +70,9 @@ def serve(connection: socket.socket, verbs: Mapping[str, Callable[[Request], Ans
 
 
 def listener_pid(path: Path) -> int:
-    """Who listens at ``path``, by the number it has in our PID namespace. Raises LabError if nobody does."""
+    """Who listens at ``path``, by the number it has in our PID namespace. Raises LabError if nobody
+    does.
+    """
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(path))

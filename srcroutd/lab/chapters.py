@@ -1,4 +1,6 @@
-"""The steps of the story, in order: from the problem of every second NIC to cleanup without a trace."""
+"""The steps of the story, in order: from the problem of every second NIC to cleanup without a
+trace.
+"""
 
 import time
 from collections.abc import Callable
@@ -37,7 +39,9 @@ def empty_configuration(tale: Tale) -> None:
     """Start with nothing configured and only the primary NIC there."""
     with tale.step(
         "srcroutd starts with an empty configuration; eth1 is unplugged for the moment",
-        lambda step: f"ready after {step.figures['ready_ms']:.0f} ms; the primary NIC is left alone",
+        lambda step: (
+            f"ready after {step.figures['ready_ms']:.0f} ms; the primary NIC is left alone"
+        ),
     ) as step:
         tale.cloud.detach(ETH1)
         before = _print(tale, _EVERYTHING)
@@ -45,7 +49,9 @@ def empty_configuration(tale: Tale) -> None:
         ready = tale.cloud.daemon.start("")
         step.figures["ready_ms"] = ready.ms
         tale.show(f"its status: {tale.cloud.daemon.status() or 'none'}")
-        step.expect(_print(tale, _EVERYTHING) == before, "rules or routes changed with no eth1 there")
+        step.expect(
+            _print(tale, _EVERYTHING) == before, "rules or routes changed with no eth1 there"
+        )
         step.expect(tale.cloud.client.probe(ETH0.v4[0]), "eth0 does not answer any more")
 
 
@@ -71,7 +77,8 @@ def same_subnet(tale: Tale) -> None:
     with tale.step(
         f"eth2 is plugged in, in the same subnet as eth1 ({ETH2.vswitch.v4})",
         lambda step: (
-            f"{step.figures['first_reply_ms']:.0f} ms to the first reply; each answers on its own wire"
+            f"{step.figures['first_reply_ms']:.0f} ms to the first reply;"
+            " each answers on its own wire"
         ),
     ) as step:
         _plug(tale, step, ETH2)
@@ -136,9 +143,13 @@ def flap(tale: Tale) -> None:
         tale.show("while it is down, its table says")
         tale.quote(left or "nothing")
         waiting = tale.cloud.client.begin(ETH1.v4[0], every_ms=2, first=True)
-        # The kernel drops IPv6 addresses of a link that goes down; whoever configured them puts them back.
+        # The kernel drops IPv6 addresses of a link that goes down; whoever configured them puts
+        # them back.
         up = tale.cloud.instance.ip_batch(
-            ["link set eth1 up", f"addr add {ETH1.v6[0]}/{ETH1.vswitch.v6.prefixlen} dev eth1 nodad"]
+            [
+                "link set eth1 up",
+                f"addr add {ETH1.v6[0]}/{ETH1.vswitch.v6.prefixlen} dev eth1 nodad",
+            ]
         )
         first = waiting.result().first_at
         other = beside.result()
@@ -153,21 +164,27 @@ def reboot(tale: Tale) -> None:
     """Routing must not wait for the cloud."""
     with tale.step(
         "metadata dies, and the instance is rebooted",
-        lambda step: f"routing restored from what was last known {step.figures['ready_ms']:.0f} ms"
-        " after srcroutd's start",
+        lambda step: (
+            f"routing is back {step.figures['ready_ms']:.0f} ms after srcroutd's start,"
+            " from its state file"
+        ),
     ) as step:
         before = _print(tale, ("rule", "-6 rule"))
         tale.cloud.metadata.stop()
         tale.cloud.reboot_instance()
         tale.recorder = Recorder(tale.cloud)
         lost = tale.cloud.client.probe(ETH1.v4[0], timeout_s=0.3)
-        tale.show(f"after the boot, before srcroutd: eth1 {'answers' if lost else 'does not answer'}")
+        tale.show(
+            f"after the boot, before srcroutd: eth1 {'answers' if lost else 'does not answer'}"
+        )
         ready = tale.cloud.daemon.start()
         step.figures["ready_ms"] = ready.ms
         for nic in (ETH1, ETH2):
             _answers(tale, step, nic)
         step.expect(not lost, "eth1 answered without srcroutd")
-        step.expect(_print(tale, ("rule", "-6 rule")) == before, "the rules are not those of before")
+        step.expect(
+            _print(tale, ("rule", "-6 rule")) == before, "the rules are not those of before"
+        )
         tale.cloud.metadata.start()
         tale.show("metadata is back")
 
@@ -186,7 +203,9 @@ def detach(tale: Tale) -> None:
         # ip monitor tells the time of day, everything else here the monotonic clock.
         began = tale.cloud.detach(ETH2).began + time.time() - time.monotonic()
         clean = tale.cloud.instance.eventually("rule", lambda rules: str(ETH2.v4[0]) not in rules)
-        clean6 = tale.cloud.instance.eventually("-6 rule", lambda rules: str(ETH2.v6[0]) not in rules)
+        clean6 = tale.cloud.instance.eventually(
+            "-6 rule", lambda rules: str(ETH2.v6[0]) not in rules
+        )
         step.expect(clean and clean6, "its rules are still there after 5 s")
         gone = [one.at for one in tale.recorder.changes() if one.gone and "lookup" in one.what]
         step.figures["gone_ms"] = (max(gone) - began) * 1000 if gone else None
@@ -205,8 +224,8 @@ def cleanup(tale: Tale) -> None:
     with tale.step(
         "srcroutd is stopped, then srcroutctl cleanup",
         lambda step: (
-            "stopped, routing stood; cleaned up, all rules and routes are as in step 1"
-            f" ({step.figures['lines']} lines, byte for byte)"
+            "stopped, routing stood; cleaned up, it is as in step 1, byte for byte"
+            f" ({step.figures['lines']} lines)"
         ),
     ) as step:
         before = _print(tale, _EVERYTHING)
@@ -249,7 +268,12 @@ def _lose(tale: Tale, step: Step, version: int) -> None:
     arrived = wire.count("client", "down", "pong", address, client)
     by = _by(left)
     tale.show(f"ping {address}: {_TIMES} sent, {entered} in by eth1; out: {by}; arrived: {arrived}")
-    step.figures[f"ipv{version}"] = {"sent": _TIMES, "entered": entered, "left": left, "arrived": arrived}
+    step.figures[f"ipv{version}"] = {
+        "sent": _TIMES,
+        "entered": entered,
+        "left": left,
+        "arrived": arrived,
+    }
     step.expect(left == {"eth0": _TIMES}, f"replies of {address} left by {by}, expected by eth0")
     step.expect(arrived == 0, f"{arrived} replies of {address} passed the source check")
 
@@ -263,7 +287,9 @@ def _plug(tale: Tale, step: Step, nic: Eni) -> None:
     step.figures["first_reply_ms"] = (first - began) * 1000 if first else None
     step.expect(first, f"{nic.name} does not answer within 10 s")
     wrong = tale.cloud.wire.answered_by(nic.v4[0]).get("eth0", 0)
-    tale.show(f"the client pings every 2 ms; before the first reply by {nic.name}, {wrong} left by eth0")
+    tale.show(
+        f"the client pings every 2 ms; before the first reply by {nic.name}, {wrong} left by eth0"
+    )
 
 
 def _answers(tale: Tale, step: Step, nic: Eni) -> None:

@@ -1,4 +1,5 @@
-"""A whole lab: an instance, a VPC router with one port per ENI, a metadata service, a client outside.
+"""A whole lab: an instance, a VPC router with one port per ENI, a metadata service, a client
+outside.
 
     with Cloud.start() as cloud:
         cloud.attach(ETH1)
@@ -6,8 +7,9 @@
         cloud.client.ping(ETH1.v4[0], times=10)
         assert cloud.wire.answered_by(ETH1.v4[0]) == {"eth1": 10}
 
-The VPC refuses what a cloud refuses: a packet that comes out of an ENI with a source that is not that ENI's
-goes nowhere. Several clouds can exist at once; each ends with the process that started it unless kept.
+The VPC refuses what a cloud refuses: a packet that comes out of an ENI with a source that is not
+that ENI's goes nowhere. Several clouds can exist at once; each ends with the process that started
+it unless kept.
 """
 
 import json
@@ -31,7 +33,8 @@ from srcroutd.lab.topology import ETH0, Eni
 from srcroutd.lab.vpc import Vpc
 from srcroutd.lab.wire import Wire
 
-# A fresh namespace copies some of the host's sysctls: these are set so that no lab depends on its host.
+# A fresh namespace copies some of the host's sysctls: these are set so that no lab depends on its
+# host.
 _ANY_HOST = {
     **{
         f"net/ipv4/conf/{which}/{key}": "0"
@@ -41,7 +44,8 @@ _ANY_HOST = {
     "net/ipv6/conf/all/disable_ipv6": "0",
     "net/ipv6/conf/default/disable_ipv6": "0",
     "net/ipv6/conf/default/accept_ra": "0",
-    # Duplicate address detection keeps each link-local address, and so NDP, from working for a second.
+    # Duplicate address detection keeps each link-local address, and so NDP, from working for a
+    # second.
     "net/ipv6/conf/all/accept_dad": "0",
     "net/ipv6/conf/default/accept_dad": "0",
 }
@@ -51,8 +55,8 @@ _PRIMARY_METRIC = 100
 class Cloud:
     """A running lab. Make one with ``start``, or take up a kept one with ``open``.
 
-    ``enis`` are all ENIs the VPC has, ``attached`` the instance's with their NICs' names, ``listed`` those
-    that metadata tells of: all three by the ENI's name ("eth1").
+    ``enis`` are all ENIs the VPC has, ``attached`` the instance's with their NICs' names,
+    ``listed`` those that metadata tells of: all three by the ENI's name ("eth1").
     """
 
     def __init__(self, folder: Path, holder: "subprocess.Popen[bytes] | None" = None) -> None:
@@ -105,7 +109,7 @@ class Cloud:
         """Take up a kept cloud. Raises LabError if none of that name runs."""
         path = (base or folders.base_folder()) / name
         if not folders.is_running(path):
-            raise LabError(f"no lab {name} is running; srcroutctl lab up starts it")
+            raise LabError(f"no lab is running in {path}; next: srcroutctl lab up")
         cloud = cls(path)
         cloud._remember(json.loads((path / "cloud.json").read_text()))
         return cloud
@@ -114,7 +118,10 @@ class Cloud:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -165,7 +172,7 @@ class Cloud:
         return self._plug(nic)
 
     def detach(self, nic: Eni, *, listed: bool = False) -> Ran:
-        """Unplug an ENI: its NIC is gone from the instance. ``listed``: metadata still tells of it."""
+        """Unplug an ENI: its NIC is gone. ``listed``: metadata still tells of it."""
         name = self.attached.pop(nic.name)
         if not listed:
             self.listed.discard(nic.name)
@@ -201,14 +208,18 @@ class Cloud:
         return done
 
     def say(self, fault: Mapping[str, Any] | None = None) -> None:
-        """Have metadata tell of the listed ENIs as they are now, perhaps with a fault of the service."""
+        """Have metadata tell of the listed ENIs as they are now, perhaps with a fault of the
+        service.
+        """
         told = [nic for name, nic in self.enis.items() if name in self.listed]
         primary = next(iter(self.enis.values()))
         self.metadata.write(facts(told, primary, self.token_mode, fault))
         self._save()
 
     def reboot_instance(self) -> None:
-        """Cut the instance's power and boot it again: same ENIs, same disk (etc, state), nothing else."""
+        """Cut the instance's power and boot it again: same ENIs, same disk (etc, state), nothing
+        else.
+        """
         for name, nic_name in self.attached.items():
             self._unplug(self.enis[name], nic_name)
         self._hold("halt", name="instance")
@@ -240,7 +251,9 @@ class Cloud:
         self.enis = {nic.name: nic for nic in enis}
         self.listed = set(self.enis)
         self.attached = {nic.name: nic.name for nic in enis}
-        self._metrics = {nic.name: None if index else _PRIMARY_METRIC for index, nic in enumerate(enis)}
+        self._metrics = {
+            nic.name: None if index else _PRIMARY_METRIC for index, nic in enumerate(enis)
+        }
         self.say()
         if metadata:
             self.metadata.start(wait=False)

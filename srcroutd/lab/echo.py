@@ -1,7 +1,8 @@
 """An echo service on port 7 of every address of a machine, TCP and UDP, IPv4 and IPv6.
 
-UDP answers from the address that was asked, whatever route the answer takes: a server on a wildcard address
-has to say so with IP_PKTINFO, ip(7) and ipv6(7), else the kernel picks a source by its own routing.
+UDP answers from the address that was asked, whatever route the answer takes: a server on a wildcard
+address has to say so with IP_PKTINFO, ip(7) and ipv6(7), else the kernel picks a source by its own
+routing.
 """
 
 import socket
@@ -44,7 +45,7 @@ def _echo_datagrams(server: socket.socket) -> None:
         try:
             server.sendmsg([payload], [_from_where_asked(*one) for one in told], 0, sender)
         except OSError:
-            continue  # No route back: the question stays unanswered, which is what a probe wants to see.
+            continue  # No route back: unanswered is what the probe shall see.
 
 
 def _from_where_asked(level: int, kind: int, value: bytes) -> tuple[int, int, bytes]:

@@ -1,7 +1,6 @@
 """What the lab's metadata service is told to say: its facts file, from the cloud's ENIs."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ def write(path: Path, told: Facts) -> None:
     """Replace the file in one step: the service may read it at any moment."""
     fresh = path.with_suffix(".new")
     fresh.write_text(json.dumps(told, indent=1))
-    os.replace(fresh, path)
+    fresh.replace(path)
 
 
 def _record(nic: Eni) -> Facts:

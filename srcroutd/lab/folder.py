@@ -1,8 +1,8 @@
 """Where labs live: one folder a lab, locked for as long as the lab's holder lives.
 
-The lock (flock(2)) is the holder's: the kernel drops it when the holder ends, however it ends. A folder
-whose lock can be had is what a crashed lab left behind, and only such a folder is ever removed. Nothing is
-decided by process numbers, which the kernel hands out again.
+The lock (flock(2)) is the holder's: the kernel drops it when the holder ends, however it ends. A
+folder whose lock can be had is what a crashed lab left behind, and only such a folder is ever
+removed. Nothing is decided by process numbers, which the kernel hands out again.
 """
 
 import fcntl
@@ -51,7 +51,7 @@ def create(base: Path, name: str | None = None) -> tuple[Path, int]:
         try:
             path.mkdir(mode=0o700)
         except FileExistsError:
-            raise LabError(f"lab {path.name} is running; srcroutctl lab down ends it") from None
+            raise LabError(f"a lab is running in {path}; next: srcroutctl lab down") from None
         for part in _PARTS:
             (path / part).mkdir()
         lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

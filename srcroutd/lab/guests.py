@@ -1,4 +1,6 @@
-"""Machines beside the instance: another host of the VPC, a container behind a bridge of the instance."""
+"""Machines beside the instance: another host of the VPC, a container behind a bridge of the
+instance.
+"""
 
 from collections.abc import Callable
 from ipaddress import IPv4Address, ip_network
@@ -56,7 +58,7 @@ def plug_container(boot: Boot, park: Park, instance: Machine) -> Machine:
 
 
 def masquerade(instance: Machine) -> None:
-    """Let containers out under the instance's address, as docker does. Needs nft in the instance."""
+    """Let containers out under the instance's address, as docker does. Needs nft."""
     instance.run(
         "nft",
         "add table ip lab; add chain ip lab post { type nat hook postrouting priority 100; };"

@@ -1,9 +1,10 @@
-"""The process that holds a lab: first of its PID namespace, so that everything in the lab ends with it.
+"""The process that holds a lab: first of its PID namespace, so that everything in the lab ends with
+it.
 
 It makes machines (a process with network, mount, PID and host name of its own), names their network
-namespaces for ``ip -n``, and runs ``ip`` in the namespace where ENIs lie that are attached to nothing. It
-ends when it is told to, or when the process that started the lab has gone without saying ``keep``.
-It must stay without threads: it forks.
+namespaces for ``ip -n``, and runs ``ip`` in the namespace where ENIs lie that are attached to
+nothing. It ends when it is told to, or when the process that started the lab has gone without
+saying ``keep``. It must stay without threads: it forks.
 """
 
 import os
@@ -63,7 +64,9 @@ class Holder:
             told = dict(line.split(maxsplit=1) for line in stream.read().splitlines())
         os.waitpid(middle, 0)
         if "listens" not in told:
-            raise OSError(f"machine {name} did not start: {told.get('failed', 'it gave no reason')}")
+            raise OSError(
+                f"machine {name} did not start: {told.get('failed', 'it gave no reason')}"
+            )
         self.pids[name] = int(told["pid"])
         namespaces.name_namespace(self.pids[name], name)
         return {"pid": self.pids[name]}
@@ -89,8 +92,8 @@ class Holder:
     def _become(self, name: str, tell: int, *, ecs: bool) -> None:
         """In the child: step into new namespaces, fork their first process, and never return.
 
-        A process is never in the PID namespace that it unshares, only its children are: hence two forks,
-        and the middle one tells the number by which the holder knows the first process.
+        A process is never in the PID namespace that it unshares, only its children are: hence two
+        forks, and the middle one tells the number by which the holder knows the first process.
         """
         try:
             namespaces.unshare(

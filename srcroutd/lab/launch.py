@@ -1,4 +1,6 @@
-"""Starts a lab's holder below ``unshare``, with root or in a user namespace, or says why that cannot be."""
+"""Starts a lab's holder below ``unshare``, with root or in a user namespace, or says why that
+cannot be.
+"""
 
 import os
 import select
@@ -15,7 +17,8 @@ _UNSHARE = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "-
 _PATIENCE_S = 20.0
 _NEEDED = {"ip": "iproute2", "unshare": "util-linux", "nsenter": "util-linux"}
 
-# Each forbids user namespaces on some distribution: file, the value that forbids, how to allow them.
+# Each forbids user namespaces on some distribution: file, the value that forbids, how to allow
+# them.
 _FORBIDDEN = (
     ("kernel/apparmor_restrict_unprivileged_userns", "1", "=0  (Ubuntu 23.10 and later)"),
     ("kernel/unprivileged_userns_clone", "0", "=1  (Debian)"),
@@ -24,7 +27,9 @@ _FORBIDDEN = (
 
 
 def environment() -> dict[str, str]:
-    """The environment of everything in a lab: sbin in the path, srcroutd importable, programs findable."""
+    """The environment of everything in a lab: sbin in the path, srcroutd importable, programs
+    findable.
+    """
     programs = Path(sys.executable).parent
     package = Path(srcroutd.__file__).parent.parent
     old = os.environ.get("PYTHONPATH")
@@ -36,7 +41,9 @@ def environment() -> dict[str, str]:
 
 
 def why_impossible() -> str | None:
-    """Why no lab can run here as far as one can tell without trying; None if nothing speaks against it."""
+    """Why no lab can run here as far as one can tell without trying; None if nothing speaks against
+    it.
+    """
     path = environment()["PATH"]
     for program, package in _NEEDED.items():
         if not shutil.which(program, path=path):
@@ -57,8 +64,8 @@ def why_impossible() -> str | None:
 def start_holder(folder: Path, lock: int) -> subprocess.Popen[bytes]:
     """The holder of the lab in ``folder``, listening. It ends when our end of its stdin closes.
 
-    It gets the lock, and a session of its own: Ctrl-C at the terminal is for whoever tells the story.
-    Raises LabError.
+    It gets the lock, and a session of its own: Ctrl-C at the terminal is for whoever tells the
+    story. Raises LabError.
     """
     if why := why_impossible():
         raise LabError(why)

@@ -1,4 +1,4 @@
-"""A machine of a lab, seen from outside: run commands in it, probe from it, start services in it."""
+"""A machine of a lab, seen from outside: run commands in it, probe other machines from it."""
 
 import json
 import time
@@ -37,7 +37,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Many questions' fate. Times are time.monotonic(); ``longest_gap_ms`` is the longest silence."""
+    """Many questions' fate. Times are time.monotonic(); the longest gap is between two answers."""
 
     began: float
     sent: int
@@ -54,7 +54,7 @@ class Stream:
 
 
 class Machine:
-    """One machine, by the socket its first process listens at. Calls may come from several threads."""
+    """One machine, by its first process's socket. Calls may come from several threads."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self.name = name
@@ -62,7 +62,9 @@ class Machine:
 
     @property
     def pid(self) -> int:
-        """The machine's first process, by the number it has out here (for nsenter, or /proc/PID/root)."""
+        """The machine's first process, by the number it has out here (for nsenter, or
+        /proc/PID/root).
+        """
         return listener_pid(self.socket)
 
     def run(
@@ -73,7 +75,9 @@ class Machine:
         timeout_s: float = 20,
         env: Mapping[str, str] | None = None,
     ) -> Ran:
-        """Run a command in the machine, ``text`` on its stdin. Raises LabError if ``check`` and it fails."""
+        """Run a command in the machine, ``text`` on its stdin. Raises LabError if ``check`` and it
+        fails.
+        """
         request = {"do": "run", "argv": argv, "timeout_s": timeout_s, "env": dict(env or {})}
         if text is not None:
             request["input"] = text
@@ -112,7 +116,9 @@ class Machine:
         kind: str = "icmp",
         timeout_s: float = 1.0,
     ) -> Probe:
-        """One ``icmp``, ``udp`` or ``tcp`` question to ``dst``, perhaps from ``src`` or bound to ``device``."""
+        """One ``icmp``, ``udp`` or ``tcp`` question to ``dst``, perhaps from ``src`` or bound to
+        ``device``.
+        """
         request = {"do": "probe", "kind": kind, "timeout_s": timeout_s}
         return Probe(**self.ask(request | _ends(dst, src, device), timeout_s + 5))
 
@@ -126,7 +132,7 @@ class Machine:
         """Ask every ``every_ms`` until the first answer."""
         return self.stream(dst, kind=kind, every_ms=every_ms, limit_s=limit_s, first=True)
 
-    def stream(
+    def stream(  # noqa: PLR0913 - one question, and how often it is asked
         self,
         dst: IP | str,
         *,
@@ -142,8 +148,8 @@ class Machine:
         With ``tcp`` all go over one connection, which has to live on.
         """
         request = {"do": "stream", "kind": kind, "count": times, "every_ms": every_ms}
-        request |= {"limit_s": limit_s, "first": first} | _ends(dst, src, None)
-        return Stream(**self.ask(request, limit_s + 5))
+        request |= {"limit_s": limit_s, "first": first}
+        return Stream(**self.ask(request | _ends(dst, src, None), limit_s + 5))
 
     def begin(self, dst: IP | str, **how: Any) -> "Future[Stream]":
         """``stream`` in the background; ``.result()`` waits for its end."""
@@ -153,7 +159,9 @@ class Machine:
         return future
 
     def eventually(self, words: str, holds: Any, limit_s: float = 5.0) -> float | None:
-        """Ask ``ip WORDS`` again and again until ``holds(output)``; when that was, None if it never was."""
+        """Ask ``ip WORDS`` again and again until ``holds(output)``; when that was, None if it never
+        was.
+        """
         deadline = time.monotonic() + limit_s
         while time.monotonic() < deadline:
             seen = self.run("ip", *words.split(), check=False)
@@ -166,5 +174,5 @@ class Machine:
         return call(self.socket, request, timeout_s)
 
 
-def _ends(dst: IP | str, src: IP | str | None, device: str | None) -> dict[str, str | None]:
+def _ends(dst: IP | str, src: IP | str | None, device: str | None) -> dict[str, Any]:
     return {"dst": str(dst), "src": str(src) if src else None, "device": device}

@@ -1,6 +1,8 @@
-"""The system calls a machine of the lab is made of and Python 3.11 does not offer: unshare(2), mount(2).
+"""The system calls a machine of the lab is made of and Python 3.11 does not offer: unshare(2),
+mount(2).
 
-Everything here changes the calling process only, and only processes that the lab has started call it.
+Everything here changes the calling process only, and only processes that the lab has started call
+it.
 """
 
 import ctypes
@@ -46,13 +48,17 @@ def forget_namespace(name: str) -> None:
 
 
 def become_machine(hostname: str) -> None:
-    """Give this process, the first of a new PID namespace, a host name and a /proc that shows only its own."""
+    """Give this process, the first of a new PID namespace, a host name and a /proc that shows only
+    its own.
+    """
     socket.sethostname(hostname)
     _mount("proc", "/proc", "proc", _MS_NOSUID | _MS_NODEV | _MS_NOEXEC)
 
 
 def cover_run(keep: Path) -> None:
-    """Put an empty /run over the host's, so that nothing there is seen or touched; ``keep`` stays visible."""
+    """Put an empty /run over the host's, so that nothing there is seen or touched; ``keep`` stays
+    visible.
+    """
     kept = os.open(keep, os.O_PATH | os.O_DIRECTORY)
     try:
         _mount("tmpfs", "/run", "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=0755")
@@ -70,10 +76,11 @@ def bind(source: Path, target: Path) -> None:
 
 
 def fake_dmi() -> None:
-    """Fake the firmware's identity: this /sys says that the machine is an Alibaba Cloud ECS instance.
+    """Fake the firmware's identity: this /sys says that the machine is an Alibaba Cloud ECS
+    instance.
 
-    This is the one lie of the lab. It is what makes ``provider = "auto"`` choose aliyun with an empty
-    configuration, as on the real thing. The rest of /sys is this namespace's real sysfs.
+    This is the one lie of the lab. It is what makes ``provider = "auto"`` choose aliyun with an
+    empty configuration, as on the real thing. The rest of /sys is this namespace's real sysfs.
     """
     real = Path("/run/sysfs")
     real.mkdir()

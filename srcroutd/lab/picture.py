@@ -1,4 +1,6 @@
-"""The lab as a picture, 80 columns wide: client, VPC router with its ports, the instance with its NICs."""
+"""The lab as a picture, 80 columns wide: client, VPC router with its ports, the instance with its
+NICs.
+"""
 
 from collections.abc import Sequence
 
@@ -9,7 +11,9 @@ _WIDE, _NARROW = 22, 18
 
 
 def picture(enis: Sequence[tuple[str, Eni]]) -> list[str]:
-    """The lines of the picture, for NICs of the instance as (name, ENI); more than four are only counted."""
+    """The lines of the picture, for NICs of the instance as (name, ENI); more than four are only
+    counted.
+    """
     shown = list(enis[:_MOST])
     cell = _NARROW if len(shown) == _MOST else _WIDE
     width = cell * max(len(shown), 3) + 3
@@ -38,6 +42,6 @@ def _row(text: str, inner: int) -> str:
 
 def _edge(corners: str, joints: int, cell: int, inner: int) -> str:
     """An edge of a box, with a joint above each NIC; ``corners`` is left, joint, right."""
-    left, joint, right = corners
+    left, joint, right = tuple(corners)
     cells = "".join(f"─────{joint}{'─' * (cell - 6)}" for _ in range(joints))
     return f"{left}{cells:─<{inner}}{right}"

@@ -1,8 +1,9 @@
 """Questions sent from one machine to another, and whether an answer came: ICMP, UDP or TCP.
 
-``probe`` asks once. ``stream`` asks every so often, until the first answer or for a number of times, and
-tells what was lost: the clock with which an attach, a repair or a restart is measured. UDP and TCP go to
-the echo service. Times are the monotonic clock's, which all processes of one kernel share.
+``probe`` asks once. ``stream`` asks every so often, until the first answer or for a number of
+times, and tells what was lost: the clock with which an attach, a repair or a restart is measured.
+UDP and TCP go to the echo service. Times are the monotonic clock's, which all processes of one
+kernel share.
 """
 
 import os
@@ -34,7 +35,9 @@ class _Channel(Protocol):
 
 
 def probe(request: Request) -> Answer:
-    """Ask once; {"answered", "ms", "reason"}. The request: dst, and perhaps src, device, kind, timeout_s."""
+    """Ask once; {"answered", "ms", "reason"}. The request: dst, and perhaps src, device, kind,
+    timeout_s.
+    """
     timeout_s = float(request.get("timeout_s", 1))
     report = _ask(request | {"count": 1, "every_ms": 1000, "limit_s": timeout_s, "first": True})
     answered = report.first_at is not None
@@ -44,7 +47,9 @@ def probe(request: Request) -> Answer:
 
 
 def stream(request: Request) -> Answer:
-    """Ask every ``every_ms``, until the first answer if ``first``, else ``count`` times; at most ``limit_s``."""
+    """Ask every ``every_ms``, until the first answer if ``first``, else ``count`` times; at most
+    ``limit_s``.
+    """
     report = _ask(request)
     return {
         "began": report.began,
@@ -146,7 +151,7 @@ def _open(request: Request, deadline: float) -> _Channel:
 
 def _bound(request: Request, kind: int, protocol: int = 0) -> socket.socket:
     """A socket with the source address and device that the request names, if it names any."""
-    version6 = ip_address(request["dst"]).version == 6  # noqa: PLR2004 - the IP version
+    version6 = ip_address(request["dst"]).version == 6
     family = socket.AF_INET6 if version6 else socket.AF_INET
     opened = socket.socket(family, kind, protocol)
     if request.get("device"):
@@ -157,17 +162,20 @@ def _bound(request: Request, kind: int, protocol: int = 0) -> socket.socket:
 
 
 class _Icmp:
-    """Echo requests on a raw socket; connected, so that an answer from another address does not count."""
+    """Echo requests on a raw socket; connected, so that an answer from another address does not
+    count.
+    """
 
     def __init__(self, request: Request) -> None:
-        self._six = ip_address(request["dst"]).version == 6  # noqa: PLR2004 - the IP version
+        self._six = ip_address(request["dst"]).version == 6
         protocol = socket.IPPROTO_ICMPV6 if self._six else socket.IPPROTO_ICMP
         self._identifier = next(_identifiers) & 0xFFFF
         self.socket = _bound(request, socket.SOCK_RAW, protocol)
         self.socket.connect((request["dst"], 0))
 
     def send(self, number: int) -> None:
-        # The kernel fills in ICMPv6's checksum, which covers the IPv6 addresses; ICMP's is ours to make.
+        # The kernel fills in ICMPv6's checksum, which covers the IPv6 addresses; ICMP's is ours to
+        # make.
         kind = 128 if self._six else 8
         body = struct.pack("!BBHHHQ", kind, 0, 0, self._identifier, number & 0xFFFF, number)
         check = 0 if self._six else _checksum(body)
@@ -199,7 +207,9 @@ class _Udp:
 
 
 class _Tcp:
-    """Numbers over one connection to the echo service: a live connection is one that goes on answering."""
+    """Numbers over one connection to the echo service: a live connection is one that goes on
+    answering.
+    """
 
     def __init__(self, request: Request, deadline: float) -> None:
         self.socket = _bound(request, socket.SOCK_STREAM)
@@ -222,7 +232,7 @@ class _Tcp:
 
 
 def _checksum(body: bytes) -> int:
-    total = sum(struct.unpack(f"!{len(body) // 2}H", body))
+    total: int = sum(struct.unpack(f"!{len(body) // 2}H", body))
     total = (total >> 16) + (total & 0xFFFF)
     total += total >> 16
     return ~total & 0xFFFF

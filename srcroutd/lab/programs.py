@@ -1,4 +1,6 @@
-"""The two programs that run in a lab: the metadata service beside the router, the real srcroutd inside."""
+"""The two programs that run in a lab: the metadata service beside the router, the real srcroutd
+inside.
+"""
 
 import signal
 import sys
@@ -15,7 +17,8 @@ from srcroutd.lab.topology import METADATA_V4, METADATA_V6
 _READY_S = 20.0
 _STOP_S = 10.0
 _SETTLE_S = 0.08
-"""The service looks at its facts every 50 ms: whoever wrote them wants them told before going on."""
+"""The service looks at its facts every 50 ms: whoever wrote them wants them told before going on.
+"""
 
 
 class Metadata:
@@ -78,7 +81,9 @@ class Ready:
 
 
 class Daemon:
-    """The real srcroutd in the instance, started as its unit starts it; its folders outlive a reboot."""
+    """The real srcroutd in the instance, started as its unit starts it; its folders outlive a
+    reboot.
+    """
 
     def __init__(self, folder: Path, instance: Machine) -> None:
         self.config = folder / "etc" / "srcroutd.toml"
@@ -88,7 +93,8 @@ class Daemon:
         self._instance = instance
 
     def start(self, config: str | None = None) -> Ready:
-        """Start it and wait for READY=1. By default the configuration stays: at first empty, which is complete.
+        """Start it and wait for READY=1. By default the configuration stays: at first empty, which
+        is complete.
 
         Raises LabError if it ends or says nothing within 20 s.
         """
@@ -109,12 +115,16 @@ class Daemon:
         request = {"do": "wait", "name": "srcroutd", "notice": "READY=1", "timeout_s": _READY_S}
         answer = self._instance.ask(request, _READY_S + 5)
         if answer["at"] is None:
-            ended = f"it ended with {answer['code']}" if answer["code"] is not None else "still silent"
+            ended = (
+                f"it ended with {answer['code']}" if answer["code"] is not None else "still silent"
+            )
             raise LabError(f"srcroutd did not get ready ({ended}):\n{tail(self.log)}")
         return Ready(answer["began"], answer["at"])
 
     def stop(self) -> int:
-        """SIGTERM, as systemctl stop; its exit status. Raises LabError if it does not end within 10 s."""
+        """SIGTERM, as systemctl stop; its exit status. Raises LabError if it does not end within 10
+        s.
+        """
         return self._end(signal.SIGTERM)
 
     def kill(self) -> int:
@@ -126,7 +136,7 @@ class Daemon:
         self._instance.ask({"do": "signal", "name": "srcroutd", "signal": int(number)})
 
     def state(self) -> dict[str, Any]:
-        """{"pid": in the instance or None, "code": exit status or None, "notices": [[when, line]]}."""
+        """{"pid": in the instance or None, "code": exit status or None, "notices": [[t, line]]}."""
         return self._instance.ask({"do": "service", "name": "srcroutd"})
 
     def status(self) -> str:
@@ -153,7 +163,9 @@ class Daemon:
         raise LabError("srcroutd does not run")
 
     def ctl(self, *words: str, check: bool = True) -> Ran:
-        """``srcroutctl WORDS`` in the instance, where /run/srcroutd is this daemon's runtime folder."""
+        """``srcroutctl WORDS`` in the instance, where /run/srcroutd is this daemon's runtime
+        folder.
+        """
         argv = [sys.executable, "-m", "srcroutd.cli.srcroutctl", *self._folders(), *words]
         return self._instance.run(*argv, check=check)
 

@@ -1,6 +1,8 @@
-"""Prints a story to a terminal: 80 columns, Unicode where the locale has it, colour where it is welcome.
+"""Prints a story to a terminal: 80 columns, Unicode where the locale has it, colour where it is
+welcome.
 
-Colour only repeats what the words say; ``NO_COLOR`` (no-color.org), a pipe or TERM=dumb turn it off.
+Colour only repeats what the words say; ``NO_COLOR`` (no-color.org), a pipe or TERM=dumb turn it
+off.
 """
 
 import os

@@ -1,4 +1,5 @@
-"""Long-lived processes of one machine: started, watched until they say READY=1, signalled, waited for.
+"""Long-lived processes of one machine: started, watched until they say READY=1, signalled, waited
+for.
 
 The part of systemd that srcroutd relies on (sd_notify(3)), small enough for a machine of the lab.
 """
@@ -47,7 +48,9 @@ class _Service:
 
 
 class Services:
-    """The services of one machine by name; starting a name again replaces the ended process of that name."""
+    """The services of one machine by name; starting a name again replaces the ended process of that
+    name.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -15,7 +15,10 @@ def enter(cloud: Cloud, name: str, command: Sequence[str] = ()) -> NoReturn:
     """Replace this process by ``command``, or a shell, in the machine ``name``. Raises LabError."""
     machines = sorted(path.stem for path in cloud.folder.glob("*.sock") if path.stem != "holder")
     if name not in machines:
-        raise LabError(f"no machine {name} in this lab; there are: {', '.join(machines)}")
+        raise LabError(
+            f"no machine {name} in this lab, only {', '.join(machines)};"
+            " a command comes after them: srcroutctl lab shell instance -- ip rule"
+        )
     around = environment() | _own_folders(cloud)
     argv = ["nsenter", "--target", str(Machine(cloud.folder, name).pid)]
     argv += [] if os.geteuid() == 0 else ["--user", "--preserve-credentials"]
@@ -23,7 +26,7 @@ def enter(cloud: Cloud, name: str, command: Sequence[str] = ()) -> NoReturn:
     nsenter = shutil.which("nsenter", path=around["PATH"])
     if nsenter is None:
         raise LabError("the program nsenter is missing; next: apt install util-linux")
-    os.execve(nsenter, argv, around)
+    os.execve(nsenter, argv, around)  # noqa: S606 - no shell is what is wanted
 
 
 def _own_folders(cloud: Cloud) -> dict[str, str]:

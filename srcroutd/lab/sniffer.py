@@ -1,8 +1,9 @@
 """Counts packets on the wires of one machine, as the kernel's packet sockets see them (packet(7)).
 
-One socket sees every interface of the namespace, in both directions, before routing on the way in. What is
-counted is each IPv4 and IPv6 packet of ICMP echo, TCP and UDP, by (interface, direction, kind, source,
-destination). If the kernel lost a packet for want of buffer, the counts say so: a count is never a guess.
+One socket sees every interface of the namespace, in both directions, before routing on the way in.
+What is counted is each IPv4 and IPv6 packet of ICMP echo, TCP and UDP, by (interface, direction,
+kind, source, destination). If the kernel lost a packet for want of buffer, the counts say so: a
+count is never a guess.
 """
 
 import socket
@@ -26,13 +27,16 @@ _Seen = tuple[str, str, str, str, str]
 
 
 class Sniffer:
-    """Counts from its making on. A thread empties the socket; asking for the counts empties it first."""
+    """Counts from its making on. A thread empties the socket; asking for the counts empties it
+    first.
+    """
 
     def __init__(self) -> None:
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
-        except PermissionError:  # Forcing is for the host's root only; others get what they are allowed.
+        except PermissionError:
+            # Forcing is for the host's root only; others get what they are allowed.
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
         self._counts: Counter[_Seen] = Counter()
         self._lost = 0
@@ -71,12 +75,14 @@ class Sniffer:
 
 
 def _read(ethertype: int, head: bytes) -> tuple[str, str, str] | None:
-    """(kind, source, destination) of a packet, None for what is not counted. A fragment has no kind."""
-    if ethertype == _ETH_P_IP and len(head) >= 20:  # noqa: PLR2004 - an IPv4 header
+    """(kind, source, destination) of a packet, None for what is not counted. A fragment has no
+    kind.
+    """
+    if ethertype == _ETH_P_IP and len(head) >= 20:
         start = (head[0] & 0x0F) * 4
         protocol = head[9]
         ends = str(IPv4Address(head[12:16])), str(IPv4Address(head[16:20]))
-    elif ethertype == _ETH_P_IPV6 and len(head) >= 40:  # noqa: PLR2004 - an IPv6 header
+    elif ethertype == _ETH_P_IPV6 and len(head) >= 40:
         start = 40
         protocol = head[6]
         ends = str(IPv6Address(head[8:24])), str(IPv6Address(head[24:40]))

@@ -1,7 +1,7 @@
 """Tells what srcroutd is for, in a lab, in steps: each shows measured facts and ends in ok or FAIL.
 
-Nothing is asserted from what srcroutd says of itself: packets are counted on the VPC's wires, repairs are
-timed from the kernel's own events, and states are compared as ``ip`` prints them.
+Nothing is asserted from what srcroutd says of itself: packets are counted on the VPC's wires,
+repairs are timed from the kernel's own events, and states are compared as ``ip`` prints them.
 """
 
 import time
@@ -20,7 +20,9 @@ from srcroutd.lab.topology import ETH0, ETH1, ETH2, Eni
 
 @dataclass(slots=True)
 class Step:
-    """One step as it went. ``figures`` are counts and milliseconds; ``failures`` is what did not hold."""
+    """One step as it went. ``figures`` are counts and milliseconds; ``failures`` is what did not
+    hold.
+    """
 
     number: int
     title: str
@@ -67,7 +69,9 @@ class Tale:
             self.screen.line(f"        {line.strip().expandtabs()}", "dim")
 
     def rules(self, nic: Eni) -> list[dict[str, Any]]:
-        """The IPv4 rules of a NIC's address that look into a table of its own, as ``ip -json`` has them."""
+        """The IPv4 rules of a NIC's address that look into a table of its own, as ``ip -json`` has
+        them.
+        """
         rules = self.cloud.instance.ip_json("rule show")
         return [
             rule
@@ -87,15 +91,21 @@ class Tale:
         self.screen.line("      the end of srcroutd's log:")
         for line in self.cloud.daemon.tail(12).splitlines():
             self.screen.line(f"      {line}")
-        self.screen.line("      next: srcroutctl lab up; srcroutctl lab shell instance -- srcroutctl plan")
+        self.screen.line(
+            "      next: srcroutctl lab up; srcroutctl lab shell instance -- srcroutctl plan"
+        )
 
 
 def tell(screen: Screen) -> tuple[bool, list[dict[str, Any]]]:
-    """Build a lab, tell the story in it, take it down: whether every step held, and the steps as values."""
+    """Build a lab, tell the story in it, take it down: whether every step held, and the steps as
+    values.
+    """
     from srcroutd.lab.chapters import CHAPTERS
 
     began = time.monotonic()
-    screen.line("srcroutd in a small cloud of network namespaces; nothing outside it is touched", "bold")
+    screen.line(
+        "srcroutd in a small cloud of network namespaces; nothing outside it is touched", "bold"
+    )
     screen.line()
     for line in picture([(nic.name, nic) for nic in (ETH0, ETH1, ETH2)]):
         screen.line(f"  {line}")
@@ -118,5 +128,7 @@ def tell(screen: Screen) -> tuple[bool, list[dict[str, Any]]]:
     good = sum(step.ok for step in tale.steps)
     screen.line()
     seconds = time.monotonic() - began
-    screen.verdict(held, f"{good} of {len(CHAPTERS)} steps held, in {seconds:.1f} s; the cloud is gone")
+    screen.verdict(
+        held, f"{good} of {len(CHAPTERS)} steps held, in {seconds:.1f} s; the cloud is gone"
+    )
     return held, [asdict(step) for step in tale.steps]

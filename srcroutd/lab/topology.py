@@ -1,9 +1,9 @@
 """What the lab's cloud looks like, as values, and the ``ip`` lines that build it.
 
-One VPC, 172.16.0.0/16 and 2001:db8:16::/48. vSwitch N is 172.16.N.0/24 with the gateway .253, as on Alibaba
-Cloud, and 2001:db8:16:N::/64 with the gateway ::fd, a global address. Every ENI has a port of its own on the
-VPC router. Nothing in this file runs anything: each function gives the lines an administrator would type
-after ``ip``, for ``ip -batch -``.
+One VPC, 172.16.0.0/16 and 2001:db8:16::/48. vSwitch N is 172.16.N.0/24 with the gateway .253, as on
+Alibaba Cloud, and 2001:db8:16:N::/64 with the gateway ::fd, a global address. Every ENI has a port
+of its own on the VPC router. Nothing in this file runs anything: each function gives the lines an
+administrator would type after ``ip``, for ``ip -batch -``.
 """
 
 from collections.abc import Iterable
@@ -53,9 +53,11 @@ class VSwitch:
 
 @dataclass(frozen=True, slots=True)
 class Eni:
-    """An ENI as the cloud knows it. ``number`` names it (eth1, eni-lab-0001, the last bytes of its MAC).
+    """An ENI as the cloud knows it. ``number`` names it (eth1, eni-lab-0001, the last bytes of its
+    MAC).
 
-    ``v4`` and ``v6`` list its private addresses, the primary first; ``prefixes`` are delegated to it.
+    ``v4`` and ``v6`` list its private addresses, the primary first; ``prefixes`` are delegated to
+    it.
     """
 
     number: int
@@ -66,7 +68,7 @@ class Eni:
 
     @property
     def name(self) -> str:
-        """The lab's word for it, and its NIC's name in the instance unless attached under another."""
+        """The lab's word for it, and its NIC's name unless it is attached under another."""
         return f"eth{self.number}"
 
     @property
@@ -110,7 +112,9 @@ class Eni:
 
 
 def eni(number: int, vswitch: int | None = None, host: int = 10, *, ipv6: bool = True) -> Eni:
-    """ENI ``number`` with address ``host`` (1 to 250) of vSwitch ``vswitch`` (its own number by default)."""
+    """ENI ``number`` with address ``host`` (1 to 250) of vSwitch ``vswitch`` (its own number by
+    default).
+    """
     network = VSwitch(number if vswitch is None else vswitch)
     return Eni(
         number=number,
@@ -132,10 +136,11 @@ def cord_line(nic: Eni) -> str:
 
 
 def port_lines(nic: Eni) -> list[str]:
-    """The router's side of an ENI: gateway on the port, and a source check that lets nothing through yet.
+    """The router's side of an ENI: gateway on the port, and a source check that lets nothing
+    through yet.
 
-    The gateway is a host address, so that two ports of one vSwitch can both have it and the subnet is
-    reached by the host routes of ``port_address_lines`` only.
+    The gateway is a host address, so that two ports of one vSwitch can both have it and the subnet
+    is reached by the host routes of ``port_address_lines`` only.
     """
     lines = [f"addr add {nic.vswitch.gateway4}/32 dev {nic.port}"]
     lines += [f"addr add {nic.vswitch.gateway6}/128 dev {nic.port} nodad"]
@@ -161,8 +166,10 @@ def no_port_address_lines(nic: Eni, address: IP) -> list[str]:
     return [f"route del {address} dev {nic.port}", f"neigh del {address} dev {nic.port}"]
 
 
-def check_lines(nic: Eni, sources: Iterable[IP | Network], verb: str = "add") -> dict[int, list[str]]:
-    """The source check for some addresses of a port, by IP version: from this port, these may pass."""
+def check_lines(
+    nic: Eni, sources: Iterable[IP | Network], verb: str = "add"
+) -> dict[int, list[str]]:
+    """The source check for addresses of a port, by IP version: from this port, these may pass."""
     lines: dict[int, list[str]] = {4: [], 6: []}
     for source in sources:
         rule = f"rule {verb} priority {_ACCEPT} iif {nic.port} from {source} lookup main"
@@ -171,10 +178,12 @@ def check_lines(nic: Eni, sources: Iterable[IP | Network], verb: str = "add") ->
 
 
 def drop_line(nic: Eni) -> str:
-    """The other half of the source check: whatever else comes in by this port to be forwarded is lost.
+    """The other half of the source check: whatever else comes in by this port to be forwarded is
+    lost.
 
-    A rule and not rp_filter, for three reasons: IPv6 has no rp_filter; the gateway must go on answering ARP
-    whatever the sender (the rule for table local comes first); and it needs neither nft nor a module.
+    A rule and not rp_filter, for three reasons: IPv6 has no rp_filter; the gateway must go on
+    answering ARP whatever the sender (the rule for table local comes first); and it needs neither
+    nft nor a module.
     """
     return f"rule add priority {_DROP} iif {nic.port} blackhole"
 
@@ -197,7 +206,7 @@ def attach_line(nic: Eni, pid_or_name: str, name: str) -> str:
 
 
 def configure_lines(nic: Eni, name: str, default_metric: int | None = None) -> list[str]:
-    """What a DHCP client does with a new NIC: up, addresses, and perhaps a default route in main."""
+    """What a DHCP client does with a new NIC: up, addresses, perhaps a default route in main."""
     lines = [f"link set {name} up"]
     for address in nic.addresses:
         lines += address_lines(nic, address, name)
@@ -209,13 +218,16 @@ def configure_lines(nic: Eni, name: str, default_metric: int | None = None) -> l
             )
         if nic.v6:
             lines.append(
-                f"route add default via {nic.vswitch.gateway6} dev {name} proto ra metric {default_metric}"
+                f"route add default via {nic.vswitch.gateway6} dev {name} proto ra"
+                f" metric {default_metric}"
             )
     return lines
 
 
 def address_lines(nic: Eni, address: IP, name: str, verb: str = "add") -> list[str]:
-    """One address on the NIC. Without duplicate address detection: it would cost a second each time."""
+    """One address on the NIC. Without duplicate address detection: it would cost a second each
+    time.
+    """
     if isinstance(address, IPv4Address):
         return [f"addr {verb} {address}/{nic.vswitch.v4.prefixlen} dev {name}"]
     nodad = " nodad" if verb == "add" else ""
@@ -241,7 +253,9 @@ def client_cord_line(client: str) -> str:
 
 
 def outside_lines() -> list[str]:
-    """The router's loopback with the metadata addresses, and its port to the client (run in the router)."""
+    """The router's loopback with the metadata addresses, and its port to the client (run in the
+    router).
+    """
     gateway4, gateway6 = CLIENT_GATEWAYS
     return [
         "link set lo up",

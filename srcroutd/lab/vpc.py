@@ -26,7 +26,7 @@ _PORT_SYSCTLS = {
 
 
 class Vpc:
-    """What the router is told. It refuses a packet that comes out of an ENI with another's source."""
+    """What the router is told. It refuses what comes out of an ENI with another's source."""
 
     def __init__(self, router: Machine, park: Park) -> None:
         self._router = router
@@ -63,10 +63,12 @@ class Vpc:
         """Give an ENI that has a port one more address."""
         lines = topology.port_address_lines(nic, address)
         self._router.ip_batch([*lines, *topology.proxy_lines(every)])
-        self._router.ip_batch(topology.check_lines(nic, [address])[address.version], address.version)
+        self._router.ip_batch(
+            topology.check_lines(nic, [address])[address.version], address.version
+        )
 
     def unroute(self, nic: Eni, address: IP) -> None:
-        """Take an address away from an ENI. (Its NDP proxies stay; without a route they stay silent.)"""
+        """Take an address away from an ENI. Its NDP proxies stay, silent without a route."""
         rules = topology.check_lines(nic, [address], "del")[address.version]
         self._router.ip_batch(rules, address.version)
         self._router.ip_batch(topology.no_port_address_lines(nic, address))

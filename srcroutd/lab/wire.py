@@ -1,4 +1,6 @@
-"""What went over the VPC's wires: every ENI's port and the client's, counted by the router's packet socket."""
+"""What went over the VPC's wires: every ENI's port and the client's, counted by the router's packet
+socket.
+"""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -13,9 +15,9 @@ from srcroutd.lab.machine import Machine
 class Packets:
     """One kind of packet on one wire.
 
-    ``wire`` is "eth1" for the cord of the ENI eth1, "client" for the client's. ``way`` is "up" when it came
-    out of the instance (or the client) to the router, "down" when the router sent it there. ``kind`` is
-    "ping" (echo request), "pong" (echo reply), "tcp" or "udp".
+    ``wire`` is "eth1" for the cord of the ENI eth1, "client" for the client's. ``way`` is "up" when
+    it came out of the instance (or the client) to the router, "down" when the router sent it there.
+    ``kind`` is "ping" (echo request), "pong" (echo reply), "tcp" or "udp".
     """
 
     wire: str
@@ -39,7 +41,7 @@ class Wire:
         self._zero = self._total()
 
     def counts(self) -> Counter[Packets]:
-        """Everything seen since the last ``reset``. Raises LabError if the kernel lost any packet."""
+        """Everything seen since the last ``reset``. Raises LabError if any packet was lost."""
         return self._total() - self._zero
 
     def count(
@@ -64,7 +66,9 @@ class Wire:
         )
 
     def answered_by(self, address: IP) -> dict[str, int]:
-        """By which of the instance's wires the echo replies of ``address`` left, and how many by each."""
+        """By which of the instance's wires the echo replies of ``address`` left, and how many by
+        each.
+        """
         left: Counter[str] = Counter()
         for seen, number in self.counts().items():
             if (seen.way, seen.kind, seen.src) == ("up", "pong", address):

@@ -71,7 +71,7 @@ class AliyunProvider:
             told = await self._within(end, self._imds.get(f"/{VERSIONS[0]}/meta-data/all"))
             whole = _whole(told) if isinstance(told, str) else None
             if whole:
-                yield self._finish(whole, frozenset(), frozenset(whole.listed))
+                yield await self._from_whole(*whole)
                 return
             if not isinstance(told, Unknown):
                 self._tree_until = self._clock() + TREE_S
@@ -117,6 +117,15 @@ class AliyunProvider:
                     pending = {name: found.why} if found.reasons else {}
                     yield Reading(NAME, (found.eni,), pending, primary=facts.primary)
         yield self._finish(facts, frozenset(given), frozenset(spelled))
+
+    async def _from_whole(self, macs: Mapping[str, object], primary: str | None) -> Reading:
+        """The only part where everything came in one answer."""
+        facts = _Facts(frozenset(macs), primary)
+        for mac, keys in macs.items():
+            facts.records[mac] = _judged(mac, keys)
+            # 64 addresses take half a millisecond; others want the loop between two ENIs.
+            await asyncio.sleep(0)
+        return self._finish(facts, frozenset(), facts.listed)
 
     def _finish(self, facts: "_Facts", given: frozenset[str], asked: frozenset[str]) -> Reading:
         """The last part: what was not given yet, what waits and why, and all that was listed."""
@@ -184,7 +193,7 @@ class AliyunProvider:
             return Unknown(f"metadata was not read within {limit_s:g} s", "timeout")
 
 
-_Answers = Mapping[str, object]
+_Answers = dict[str, object]
 
 
 @dataclass(slots=True)
@@ -196,8 +205,8 @@ class _Facts:
     records: dict[str, Record] = field(default_factory=dict)
 
 
-def _whole(text: str) -> _Facts | None:
-    """The facts in an answer of ``meta-data/all``, None if not usable: then the tree decides."""
+def _whole(text: str) -> tuple[dict[str, object], str | None] | None:
+    """The keys by MAC and the primary MAC in an answer of ``meta-data/all``; None if not usable."""
     try:
         found = parse.tree(text)
         branch: object = found
@@ -205,14 +214,9 @@ def _whole(text: str) -> _Facts | None:
             branch = branch.get(word) if isinstance(branch, dict) else None
         if not isinstance(branch, dict) or not 0 < len(branch) <= MAX_ENIS:
             return None
-        by_mac = {parse.mac(spelling): keys for spelling, keys in branch.items()}
+        return {parse.mac(spelling): keys for spelling, keys in branch.items()}, _primary(found)
     except parse.Malformed:
         return None
-    records = {
-        mac: record(mac, keys) if isinstance(keys, dict) else Record(None, ("not a set of keys",))
-        for mac, keys in by_mac.items()
-    }
-    return _Facts(frozenset(by_mac), _primary(found), records)
 
 
 def _macs(text: str) -> dict[str, str] | Unknown:
@@ -238,8 +242,11 @@ def _primary(answers: _Answers) -> str | None:
         return None
 
 
-def _judged(mac: str, told: _Answers | Unknown) -> Record:
-    return Record(None, (told.reason,)) if isinstance(told, Unknown) else record(mac, told)
+def _judged(mac: str, told: object) -> Record:
+    """The record in what was told about one ENI: its keys, or why they could not be had."""
+    if isinstance(told, Unknown):
+        return Record(None, (told.reason,))
+    return record(mac, told) if isinstance(told, dict) else Record(None, ("not a set of keys",))
 
 
 def _own(eni: Eni) -> set[object]:

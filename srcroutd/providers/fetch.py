@@ -7,6 +7,7 @@ followed, no proxy of the environment is used, no cookie is kept, no compressed 
 """
 
 import asyncio
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -99,7 +100,8 @@ def _failure(where: str, error: Exception) -> Unknown:
         case TimeoutError():
             return Unknown(f"{where}: no whole answer in time", "timeout")
         case aiohttp.ClientConnectorError():
-            return Unknown(f"{where}: {error.os_error.strerror or error.os_error}", "unreachable")
+            # asyncio puts the address into strerror; the errno has the plain words.
+            return Unknown(f"{where}: {os.strerror(error.errno or 0)}", "unreachable")
         case aiohttp.ClientResponseError():
             return Unknown(f"{where}: not an answer in HTTP", "malformed")
         case aiohttp.ClientPayloadError() | aiohttp.ServerDisconnectedError() | OSError():

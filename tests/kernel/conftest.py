@@ -18,25 +18,39 @@ from srcroutd.kernel.requests import Requests
 Story = Callable[[Requests], Coroutine[None, None, None]]
 _CLONE_NEWNET = 0x40000000
 _HERE = "/proc/thread-self/ns/net"
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[int]:
+    """The network namespace to come back to: the one we started in, as an open file.
+
+    Root of a user namespace of its own may leave the machine's but not enter it again; then a first
+    namespace of our own is home from here on.
+    """
+    here = os.open(_HERE, os.O_RDONLY | os.O_CLOEXEC)
+    if _LIBC.setns(here, _CLONE_NEWNET):
+        os.close(here)
+        _leave()
+        here = os.open(_HERE, os.O_RDONLY | os.O_CLOEXEC)
+    yield here
+    os.close(here)
 
 
 @pytest.fixture
-def netns() -> Iterator[None]:
+def netns(home: int) -> Iterator[None]:
     """A fresh network namespace with lo up; the machine itself is out of reach."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    home = os.open(_HERE, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if libc.unshare(_CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), "unshare of the network namespace")
-        try:
-            subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-            yield
-        finally:
-            # Not an assertion: going on in the wrong namespace would test the machine itself.
-            if libc.setns(home, _CLONE_NEWNET):
-                os.abort()
-    finally:
-        os.close(home)
+    _leave()
+    yield
+    # Not an assertion: going on in the wrong namespace would test the machine itself.
+    if _LIBC.setns(home, _CLONE_NEWNET):
+        os.abort()
+
+
+def _leave() -> None:
+    if _LIBC.unshare(_CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "unshare of the network namespace")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from typing import Any
 
 import pytest
 
@@ -93,15 +94,19 @@ def test_no_messages_are_no_work(tell: Tell) -> None:
 def test_a_lost_answer_is_torn_and_the_next_order_is_answered_under_the_same_port_id(
     tell: Tell,
 ) -> None:
-    async def story(requests: Requests) -> None:
+    async def story(first: Requests) -> None:
+        # The first socket of a process gets its pid for a port id, and would get it again.
+        requests = Requests()
         messages = [add_rule(rule, exclusive=True) for rule in RULES]
         await requests.execute(messages)
         portid = requests.portid
+        assert portid != first.portid
         requests._orders._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         with pytest.raises(TornDump, match="lost"):
             await requests.execute(messages)
         assert requests.portid == portid
         assert len(await requests.execute(messages)) == 1000
+        requests.close()
 
     tell(story)
 
@@ -148,6 +153,28 @@ def test_deleting_our_rule_leaves_a_strangers_twin(family: Family, tell: Tell) -
         (failure,) = await requests.execute([delete_rule(ours)])
         assert failure.errno == errno.ENOENT
         assert keys == RuleMemo().view(await requests.rules(family)).keys()
+
+    tell(story)
+
+
+@pytest.mark.parametrize(
+    "more", [{"suppress_prefixlength": 0}, {"iif": "eth1"}, {"mark": 5, "mask": 255}]
+)
+def test_a_delete_takes_a_rule_with_a_selector_more_if_it_has_the_same_priority(
+    more: dict[str, Any], tell: Tell
+) -> None:
+    """A trap of the kernel, kept here so that whoever derives rules gives them priorities apart."""
+    meant = Rule(V4, 18601, table=TABLE, protocol=83)
+    first, apart = replace(meant, **more), replace(meant, priority=18602, **more)
+
+    async def story(requests: Requests) -> None:
+        orders = [add_rule(rule, exclusive=True) for rule in (first, meant, apart)]
+        assert not await requests.execute([*orders, delete_rule(meant)])
+        left = RuleMemo().view(await requests.rules(V4)).keys()
+        assert encode_rule(meant) in left
+        assert encode_rule(first) not in left
+        assert not await requests.execute([delete_rule(meant)])
+        assert encode_rule(apart) in RuleMemo().view(await requests.rules(V4))
 
     tell(story)
 

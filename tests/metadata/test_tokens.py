@@ -1,5 +1,6 @@
 """Tokens and endpoints: which requests are sent, with what, and to whom."""
 
+import asyncio
 import socket
 
 import pytest
@@ -75,9 +76,11 @@ def test_side_by_side_requests_that_are_turned_away_share_one_new_token() -> Non
     async def story(here: Scene) -> None:
         await here.read()
         here.service.tokens.clear()
-        asked = len(here.asked(PUT))
-        assert len((await here.read()).enis) == 2
-        assert len(here.asked(PUT)) == asked + 1
+        keys = ("mac", "instance-id", "region-id", "network-type")
+        paths = [f"/latest/meta-data/{key}" for key in keys]
+        answers = await asyncio.gather(*map(here.provider._imds.get, paths))
+        assert answers == [mac(1), "i-lab", "lab", "vpc"]
+        assert len(here.asked(PUT)) == 2
 
     play(tree(), story)
 
@@ -162,5 +165,6 @@ def test_where_all_endpoints_are_closed_the_reason_names_each() -> None:
         reason = (await here.read()).failure.reason
         assert f"127.0.0.1:{here.port}" in reason
         assert f"localhost:{here.port}" in reason
+        assert reason.count("Connection refused") == 2
 
     play(facts(), story, endpoints=("http://127.0.0.1:{port}", "http://localhost:{port}"))

@@ -267,8 +267,9 @@ def test_whatever_the_whole_answer_says_nothing_is_raised_and_no_refused_eni_com
 ) -> None:
     answer = {"network": {"interfaces": {"macs": macs}}, "mac": primary}
     for text in (json.dumps(answer), json.dumps(primary), json.dumps(answer)[:-3]):
-        facts = aliyun._whole(text)
-        for found in facts.records.values() if facts else ():
+        whole = aliyun._whole(text)
+        for mac, keys in whole[0].items() if whole else ():
+            found = aliyun._judged(mac, keys)
             assert found.eni is None or refusals(found.eni) == ()
 
 
