@@ -29,27 +29,29 @@ def main() -> int:
         return Exit.OK
 
 
-def _parser() -> Parser:
-    parser = Parser(
+def _parser() -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = Parser(
         prog="srcroutctl",
-        description="Source routing for cloud hosts with several NICs: what the administrator types.",
+        description="Source routing for cloud hosts with several NICs: the administrator's tool.",
         allow_abbrev=False,
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="default /etc/srcroutd/srcroutd.toml")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="default /etc/srcroutd/srcroutd.toml"
+    )
     parser.add_argument("--state-dir", type=Path, metavar="DIR", help="default /var/lib/srcroutd")
     parser.add_argument("--version", action="version", version=f"srcroutctl {__version__}")
-    verbs = parser.add_subparsers(metavar="VERB", parser_class=Parser)
+    verbs = parser.add_subparsers(metavar="VERB")
     _add_cleanup(verbs)
     add_lab_verbs(verbs)
     return parser
 
 
-def _add_cleanup(verbs: "argparse._SubParsersAction[Parser]") -> None:
+def _add_cleanup(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     cleanup = verbs.add_parser(
         "cleanup",
         help="remove every rule and route of ours, and nothing else",
-        description="Removes every rule and route that bears our protocol number inside our bands, and "
-        "nothing else. The daemon must be stopped: it would put them back.",
+        description="Removes every rule and route that bears our protocol number inside our "
+        "bands, and nothing else. The daemon must be stopped: it would put them back.",
     )
     cleanup.add_argument("--runtime-dir", type=Path, metavar="DIR", help="default /run/srcroutd")
     cleanup.add_argument("--dry-run", action="store_true", help="show what would be removed")

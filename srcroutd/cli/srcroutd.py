@@ -1,4 +1,6 @@
-"""The daemon's program: ``srcroutd``, in the foreground; options, exit codes and one sentence an error."""
+"""The daemon's program: ``srcroutd``, in the foreground; options, exit codes and one sentence an
+error.
+"""
 
 import argparse
 import os
@@ -21,15 +23,19 @@ class Parser(argparse.ArgumentParser):
 def _parser() -> Parser:
     parser = Parser(
         prog="srcroutd",
-        description="Source routing for cloud hosts with several NICs: keeps rules and routes so that "
-        "every ENI answers for itself. Runs in the foreground; SIGHUP reloads, SIGTERM leaves routing "
-        "standing.",
+        description="Source routing for cloud hosts with several NICs: keeps rules and routes so "
+        "that every ENI answers for itself. Runs in the foreground; SIGHUP reloads, SIGTERM leaves "
+        "routing standing.",
         allow_abbrev=False,
     )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="default /etc/srcroutd/srcroutd.toml")
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="default /etc/srcroutd/srcroutd.toml"
+    )
     parser.add_argument("--state-dir", type=Path, metavar="DIR", help="default /var/lib/srcroutd")
     parser.add_argument("--runtime-dir", type=Path, metavar="DIR", help="default /run/srcroutd")
-    parser.add_argument("--once", action="store_true", help="reconcile once and exit (gone after a reboot)")
+    parser.add_argument(
+        "--once", action="store_true", help="reconcile once and exit (gone after a reboot)"
+    )
     parser.add_argument("--check", action="store_true", help="check the configuration and exit")
     parser.add_argument("--verbose", action="store_true", help="say more on stderr")
     parser.add_argument("--version", action="version", version=f"srcroutd {__version__}")
@@ -48,7 +54,9 @@ def main() -> int:
     try:
         if options.check:
             if options.config and not options.config.exists():
-                log.warning("%s does not exist; without a file everything is at its default", options.config)
+                log.warning(
+                    "%s does not exist; without a file everything is at its default", options.config
+                )
             load(where.config)
             sys.stdout.write(f"{where.config}: good\n")
             return Exit.OK
@@ -60,8 +68,10 @@ def main() -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return Exit.OK
-    except Exception as error:
-        log.critical("this is a bug in srcroutd: %s: %s; routing stays as it is", type(error).__name__, error)
+    except Exception as error:  # noqa: BLE001 - the outermost line: no traceback reaches an operator
+        log.critical(
+            "this is a bug in srcroutd: %s: %s; routing stays as it is", type(error).__name__, error
+        )
         log.debug("where it happened", exc_info=True)
         return Exit.BUG
 

@@ -1,1 +1,1 @@
-"""Values and pure functions: everything that decides. No await, clock, log, file or socket in here."""
+"""Values and pure functions: everything that decides. No await, clock, log, file or socket here."""

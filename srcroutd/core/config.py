@@ -16,7 +16,8 @@ from srcroutd.core.numbering import Domain
 class NicEntry:
     """One ``[[nic]]`` entry: to which NICs it speaks, and what it says (None: nothing about that).
 
-    ``name`` is a shell pattern of device names; an entry with several of name, mac and eni wants all of them.
+    ``name`` is a shell pattern of device names; an entry with several of name, mac and eni wants
+    all of them.
     """
 
     name: str | None = None
@@ -62,7 +63,7 @@ class Config:
     enis: tuple[StaticEni, ...] = ()
 
     def settings(self, link: Link, eni: Eni) -> Settings:
-        """The settings of one NIC: the defaults, with each matching entry laid over in file order."""
+        """The settings of one NIC: the defaults, then each matching entry in file order."""
         chosen: dict[str, object] = {}
         for entry in self.nics:
             if entry.speaks_of(link, eni):

@@ -8,7 +8,7 @@ from srcroutd.core.net import IP, Address, Family, Link, Network, Route, Rule
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """One rule or route that should exist. ``because`` is a clause for people, without a full stop."""
+    """One rule or route that should exist. ``because`` is a clause for people, no full stop."""
 
     thing: Rule | Route
     because: str
@@ -16,7 +16,9 @@ class Want:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How one NIC is to be treated: the configuration's defaults with its matching entries laid over them."""
+    """How one NIC is to be treated: the configuration's defaults with its matching entries laid
+    over them.
+    """
 
     manage: bool | None = None
     """None: manage secondaries, leave the primary alone."""
@@ -35,9 +37,9 @@ class Settings:
 class Nic:
     """A managed NIC: the kernel's link and addresses joined with the cloud's ENI and our numbers.
 
-    ``elsewhere`` are the subnets of the host's other ENIs: what lies there is reached through this NIC's
-    gateway when the packet bears this NIC's address. ``claimed`` are addresses that stand on this NIC and on
-    another one at the same time and belong to the other one.
+    ``elsewhere`` are the subnets of the host's other ENIs: what lies there is reached through this
+    NIC's gateway when the packet bears this NIC's address. ``claimed`` are addresses that stand on
+    this NIC and on another one at the same time and belong to the other one.
     """
 
     link: Link

@@ -1,4 +1,6 @@
-"""Errors that reach an operator: each says what, where and what next, and names its exit code (sysexits.h)."""
+"""Errors that reach an operator: each says what, where and what next, and names its exit code
+(sysexits.h).
+"""
 
 from enum import IntEnum
 
@@ -19,7 +21,9 @@ class Exit(IntEnum):
 
 
 class OperatorError(Exception):
-    """Something the operator can act on. ``str()`` is the whole sentence; ``exit_code`` ends the program."""
+    """Something the operator can act on. ``str()`` is the whole sentence; ``exit_code`` ends the
+    program.
+    """
 
     exit_code: Exit = Exit.BUG
 

@@ -1,7 +1,8 @@
-"""Kernel links and addresses meet the cloud's ENIs: which NIC is which ENI, and what becomes of each.
+"""Kernel links and addresses meet the cloud's ENIs: which NIC is which ENI, and what becomes of
+each.
 
-The join is by MAC. Every device that could be an ENI gets a ``NicState`` for people; those that are to be
-managed and have all they need get a ``Nic`` for ``derive``.
+The join is by MAC. Every device that could be an ENI gets a ``NicState`` for people; those that are
+to be managed and have all they need get a ``Nic`` for ``derive``.
 """
 
 from collections import defaultdict
@@ -15,13 +16,16 @@ from srcroutd.core.net import IP, Address, Family, Link, Network
 from srcroutd.core.numbering import Domain, Seating
 
 SHARED_MAC_KINDS = frozenset(
-    "bridge vlan macvlan macvtap ipvlan ipvtap bond team vrf dummy ifb tun wireguard vxlan geneve gre gretap "
-    "ip6gre ip6gretap ip6tnl ipip sit erspan vcan can xfrm vti vti6 bareudp netdevsim macsec nlmon".split()
+    "bridge vlan macvlan macvtap ipvlan ipvtap bond team vrf dummy ifb tun wireguard vxlan geneve "
+    "gre gretap ip6gre ip6gretap ip6tnl ipip sit erspan vcan can xfrm vti vti6 bareudp netdevsim "
+    "macsec nlmon".split()
 )
-"""Software devices (IFLA_INFO_KIND) that never are an ENI, though some of them borrow an ENI's MAC."""
+"""Software devices (IFLA_INFO_KIND) that never are an ENI, though some borrow an ENI's MAC."""
 
 LOCALLY_ADMINISTERED = 0x02
-"""Bit of the first octet of a MAC that no vendor assigned (IEEE 802): container links have it, ENIs do not."""
+"""Bit of the first octet of a MAC that no vendor assigned (IEEE 802): container links have it, ENIs
+do not.
+"""
 
 
 class State(StrEnum):
@@ -37,7 +41,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NicState:
-    """One line of status. ``why`` is a clause; ``eni`` and ``seat`` are empty where there is none."""
+    """One line of status. ``why`` is a clause; ``eni`` and ``seat`` may be empty."""
 
     link: Link
     state: State
@@ -62,8 +66,8 @@ class Joined:
 def could_be_eni(link: Link) -> bool:
     """Whether a link may be an ENI: an Ethernet device that is no mere software construct.
 
-    A veth counts only with a vendor's MAC: that is how an ENI is handed to a namespace, while container
-    engines make up locally administered ones.
+    A veth counts only with a vendor's MAC: that is how an ENI is handed to a namespace, while
+    container engines make up locally administered ones.
     """
     if link.loopback or not link.mac or link.kind in SHARED_MAC_KINDS:
         return False
@@ -75,11 +79,14 @@ def could_be_eni(link: Link) -> bool:
 def nics_by_mac(links: Iterable[Link], addresses: Iterable[Address]) -> dict[str, Link]:
     """One link for each MAC that could be an ENI's.
 
-    Where an ENI's device is enslaved (an accelerated pair, a bond), the one that bears addresses is meant.
+    Where an ENI's device is enslaved (an accelerated pair, a bond), the one that bears addresses is
+    meant.
     """
     bearing = {address.index for address in addresses}
     chosen: dict[str, Link] = {}
-    for link in sorted(links, key=lambda link: (link.index not in bearing, link.master != 0, link.index)):
+    for link in sorted(
+        links, key=lambda link: (link.index not in bearing, link.master != 0, link.index)
+    ):
         if could_be_eni(link):
             chosen.setdefault(link.mac, link)
     return chosen
@@ -137,7 +144,9 @@ def join(  # noqa: PLR0913 - the one place where all the inputs meet
                 priority=domain.priority(number),
                 protocol=domain.protocol,
                 settings=chosen,
-                elsewhere=tuple(item for other, items in subnets.items() if other != mac for item in items),
+                elsewhere=tuple(
+                    item for other, items in subnets.items() if other != mac for item in items
+                ),
                 claimed=claimed.get(mac, frozenset()),
             )
         )
@@ -169,7 +178,9 @@ def _left_alone(mac: str, primary: str | None, settings: Settings) -> str:
 
 
 def _without_facts(link: Link, mac: str, inventory: Inventory, primary: str | None) -> NicState:
-    why = inventory.pending.get(mac) or ("not in metadata yet" if inventory.source else "no metadata yet")
+    why = inventory.pending.get(mac) or (
+        "not in metadata yet" if inventory.source else "no metadata yet"
+    )
     return NicState(link, State.WAITING, "", mac == primary, 0, why)
 
 
@@ -205,7 +216,9 @@ def _subnets(present: Mapping[str, Eni]) -> dict[str, list[tuple[Network, str]]]
 def _claimed_elsewhere(
     present: Mapping[str, Eni], links: Mapping[str, Link], by_link: Mapping[int, list[Address]]
 ) -> dict[str, frozenset[IP]]:
-    """Addresses that stand on two NICs at once belong to the ENI that lists them, else to the lower ifindex."""
+    """Addresses that stand on two NICs at once belong to the ENI that lists them, else to the lower
+    ifindex.
+    """
     bearers: dict[IP, list[str]] = defaultdict(list)
     for mac in sorted(present, key=lambda mac: links[mac].index):
         for address in by_link[links[mac].index]:

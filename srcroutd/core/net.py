@@ -1,13 +1,21 @@
-"""The kernel's nouns as values: link, address, rule, route; each prints as you would type it after ``ip``.
+"""The kernel's nouns as values: link, address, rule, route; each prints as you would type it after
+``ip``.
 
-Two rules with equal fields are the same rule to the kernel (its protocol included). A route's identity is
-smaller than the route (``Route.identity``): the protocol and the nexthop are content, not key. Sources:
-rtnetlink(7), include/uapi/linux/{rtnetlink,fib_rules,if_addr}.h.
+Two rules with equal fields are the same rule to the kernel (its protocol included). A route's
+identity is smaller than the route (``Route.identity``): the protocol and the nexthop are content,
+not key. Sources: rtnetlink(7), include/uapi/linux/{rtnetlink,fib_rules,if_addr}.h.
 """
 
 from dataclasses import dataclass
 from enum import IntEnum
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
 
 IP = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -15,7 +23,9 @@ Interface = IPv4Interface | IPv6Interface
 
 MAIN_TABLE = 254
 GUARD_METRIC = 4278198272
-"""Metric of the fail-closed ``unreachable default``: later than any route a person or DHCP would add."""
+"""Metric of the fail-closed ``unreachable default``: later than any route a person or DHCP would
+add.
+"""
 
 
 class Family(IntEnum):
@@ -32,7 +42,7 @@ class Family(IntEnum):
     @classmethod
     def of(cls, thing: IP | Network | Interface) -> "Family":
         """The family that an address, prefix or interface address belongs to."""
-        return cls.V4 if thing.version == 4 else cls.V6  # noqa: PLR2004 - the IP version
+        return cls.V4 if thing.version == 4 else cls.V6
 
 
 _EVERYTHING: dict[Family, Network] = {
@@ -80,9 +90,10 @@ class Scope(IntEnum):
 class Link:
     """A NIC as rtnetlink shows it.
 
-    ``mac`` is lower case with colons (permanent address where the driver has one, else the current one),
-    empty for links without one. ``kind`` is IFLA_INFO_KIND ("veth", "bridge"), empty for real devices.
-    ``up`` is the administrative state (IFF_UP), ``carrier`` is IFF_LOWER_UP; ``master`` an ifindex or 0.
+    ``mac`` is lower case with colons (permanent address where the driver has one, else the current
+    one), empty for links without one. ``kind`` is IFLA_INFO_KIND ("veth", "bridge"), empty for real
+    devices. ``up`` is the administrative state (IFF_UP), ``carrier`` is IFF_LOWER_UP; ``master`` an
+    ifindex or 0.
     """
 
     index: int
@@ -97,14 +108,18 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An address on a NIC. ``interface`` keeps the prefix length as configured; ``scope`` is RT_SCOPE_*."""
+    """An address on a NIC. ``interface`` keeps the prefix length as configured; ``scope`` is
+    RT_SCOPE_*.
+    """
 
     index: int
     interface: Interface
     scope: int = Scope.GLOBAL
     secondary: bool = False
     tentative: bool = False
-    """IPv6 duplicate address detection is still running or has failed: the kernel refuses it as a source."""
+    """IPv6 duplicate address detection is still running or has failed: the kernel refuses it as a
+    source.
+    """
 
     @property
     def ip(self) -> IP:
@@ -116,8 +131,9 @@ class Address:
 class Rule:
     """One rule of the RPDB. Fields left at their default are absent from the message.
 
-    ``mask`` counts only with ``mark``; ``goto`` only with Action.GOTO. ``beyond`` lists netlink attribute
-    numbers that this type does not model (a stranger's rule may have them; ours never do).
+    ``mask`` counts only with ``mark``; ``goto`` only with Action.GOTO. ``beyond`` lists netlink
+    attribute numbers that this type does not model (a stranger's rule may have them; ours never
+    do).
     """
 
     family: Family
@@ -162,8 +178,9 @@ class Rule:
 class Route:
     """One route with at most one nexthop.
 
-    ``oif`` is an ifindex (0: none), ``dev`` its name for people and never part of equality with the kernel.
-    ``metric`` 0 means the kernel's default (0 in IPv4, 1024 in IPv6). ``onlink`` is RTNH_F_ONLINK.
+    ``oif`` is an ifindex (0: none), ``dev`` its name for people and never part of equality with the
+    kernel. ``metric`` 0 means the kernel's default (0 in IPv4, 1024 in IPv6). ``onlink`` is
+    RTNH_F_ONLINK.
     """
 
     family: Family
@@ -179,11 +196,13 @@ class Route:
     onlink: bool = False
     protocol: int = 0
     beyond: tuple[int, ...] = ()
-    """Attribute numbers that this type does not model (multipath, encapsulation): only strangers have them."""
+    """Attribute numbers that this type does not model (multipath, encapsulation): only strangers
+    have them.
+    """
 
     @property
     def identity(self) -> tuple[int, int, Network, int]:
-        """What the kernel keys on: (family, table, destination, metric); tos is always 0 for ours."""
+        """What the kernel keys on: (family, table, destination, metric); our tos is always 0."""
         metric = self.metric or (1024 if self.family is Family.V6 else 0)
         return (self.family, self.table, self.dst, metric)
 
@@ -218,4 +237,6 @@ def table_name(table: int) -> str:
 
 def _short(network: Network) -> str:
     """A host prefix without its /32 or /128, as ``ip`` prints it."""
-    return str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
+    return (
+        str(network.network_address) if network.prefixlen == network.max_prefixlen else str(network)
+    )

@@ -1,15 +1,16 @@
-"""Which numbers are ours, and which ENI has which: the same ENI keeps its table and priorities (promise 5).
+"""Which numbers are ours, and which ENI has which: the same ENI keeps its table and priorities
+(promise 5).
 
-A ``Domain`` is what marks an object as ours: our protocol number *and* a number inside our bands. An ENI gets
-a seat, a small number k; seat k owns table ``tables.start + k`` and the ten priorities from
-``priorities.start + 10 k``. Seats outlive detach, attach in another order and reboot; only when all are taken
-does the one that has been empty longest go to somebody new.
+A ``Domain`` is what marks an object as ours: our protocol number *and* a number inside our bands.
+An ENI gets a seat, a small number k; seat k owns table ``tables.start + k`` and the ten priorities
+from ``priorities.start + 10 k``. Seats outlive detach, attach in another order and reboot; only
+when all are taken does the one that has been empty longest go to somebody new.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from srcroutd.core.net import Rule, Route
+from srcroutd.core.net import Route, Rule
 
 PRIORITIES_A_SEAT = 10
 
@@ -61,7 +62,9 @@ class Seat:
 
 @dataclass(frozen=True, slots=True)
 class Seating:
-    """All seats ever given, in the order in which their ENIs were last seen (the longest gone first)."""
+    """All seats ever given, in the order in which their ENIs were last seen (the longest gone
+    first).
+    """
 
     seats: tuple[Seat, ...] = ()
 
@@ -86,8 +89,9 @@ def seat(
 ) -> tuple[Seating, tuple[SeatsExhausted, ...]]:
     """Give each present ENI (id, MAC) a seat, keeping the one it has.
 
-    ``taken`` maps seat numbers that strangers use (a route in the table, a rule in the priorities) to the
-    reason; an ENI whose own seat is taken moves. The result is the same whatever order ``present`` is in.
+    ``taken`` maps seat numbers that strangers use (a route in the table, a rule in the priorities)
+    to the reason; an ENI whose own seat is taken moves. The result is the same whatever order
+    ``present`` is in.
     """
     here = dict(sorted(present))
     usable = {seat.eni: seat for seat in seating.seats if _usable(seat, domain, taken)}
@@ -117,13 +121,12 @@ def _usable(seat: Seat, domain: Domain, taken: Mapping[int, str]) -> bool:
     return seat.number in domain.seats and seat.number not in taken
 
 
-def recovered(
-    seating: Seating, clues: Mapping[int, str], ids: Mapping[str, str]
-) -> Seating:
+def recovered(seating: Seating, clues: Mapping[int, str], ids: Mapping[str, str]) -> Seating:
     """Add the seats that the kernel still shows: seat number -> MAC of the NIC its routes point at.
 
-    For a lost or damaged state file: what stands in the kernel keeps its numbers. ``ids`` maps MAC to ENI
-    id; a clue without a known ENI is left out, and a seat or ENI that is already seated is not moved.
+    For a lost or damaged state file: what stands in the kernel keeps its numbers. ``ids`` maps MAC
+    to ENI id; a clue without a known ENI is left out, and a seat or ENI that is already seated is
+    not moved.
     """
     seats = list(seating.seats)
     for number, mac in sorted(clues.items()):

@@ -1,4 +1,5 @@
-"""When to act: how bells fold into rounds, how often to ask the cloud, how long to give way in a quarrel.
+"""When to act: how bells fold into rounds, how often to ask the cloud, how long to give way in a
+quarrel.
 
 Pure values and functions of a monotonic clock in seconds; luck (0..1) is a parameter.
 """
@@ -26,7 +27,9 @@ def round_due_s(now: float, first_bell: float, last_bell: float, last_round_end:
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Growing pauses: ``first_s`` doubled with each failure up to ``cap_s``, with half of it left to luck."""
+    """Growing pauses: ``first_s`` doubled with each failure up to ``cap_s``, with half of it left
+    to luck.
+    """
 
     first_s: float
     cap_s: float
@@ -46,7 +49,9 @@ class Backoff:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """A token bucket for reads of the metadata service: ``burst`` at once, then one every ``refill_s``."""
+    """A token bucket for reads of the metadata service: ``burst`` at once, then one every
+    ``refill_s``.
+    """
 
     burst: int
     refill_s: float
@@ -73,10 +78,11 @@ class _Dispute:
 
 @dataclass(slots=True)
 class Quarrels:
-    """Objects that somebody keeps undoing: each is retried with growing pauses, and reported once (promise 8).
+    """Objects that somebody keeps undoing: each is retried with growing pauses, and reported once
+    (promise 8).
 
-    An object counts as contested when it had to be restored more than ``patience`` times with never more
-    than ``memory_s`` in between. The pause doubles from ``first_s`` to ``cap_s``.
+    An object counts as contested when it had to be restored more than ``patience`` times with never
+    more than ``memory_s`` in between. The pause doubles from ``first_s`` to ``cap_s``.
     """
 
     patience: int = 10

@@ -1,18 +1,22 @@
 """From what should be and what is to the operations between them, in an order that strands nobody.
 
-Make before break (promise 4): routes are put in before the rules that need them, rules are taken out before
-the routes they need. Deletes touch only what is ours and only what ``prunable`` allows (promises 2 and 3).
-Rules and routes are compared by key, which is any hashable identity: the daemon uses the kernel's own bytes.
+Make before break (promise 4): routes are put in before the rules that need them, rules are taken
+out before the routes they need. Deletes touch only what is ours and only what ``prunable`` allows
+(promises 2 and 3). Rules and routes are compared by key, which is any hashable identity: the daemon
+uses the kernel's own bytes.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from srcroutd.core.desired import Want
 from srcroutd.core.net import Family, Route, Rule
 from srcroutd.core.numbering import Domain
+
+K = TypeVar("K", bound=Hashable)
+"""A key: whatever two equal objects have in common."""
 
 
 class Phase(IntEnum):
@@ -26,8 +30,8 @@ class Phase(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One change. ``key`` is the identity of ``thing`` in the comparison; ``seat`` binds it to a NIC;
-    ``replaces`` is the route that loses its place, if any.
+    """One change. ``key`` is the identity of ``thing`` in the comparison; ``seat`` binds it to a
+    NIC; ``replaces`` is the route that loses its place, if any.
     """
 
     phase: Phase
@@ -46,28 +50,31 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Desired:
+class Desired(Generic[K]):
     """Everything that should be, by key."""
 
-    rules: Mapping[Hashable, Want]
-    routes: Mapping[Hashable, Want]
+    rules: Mapping[K, Want]
+    routes: Mapping[K, Want]
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
-    """Everything that was seen: all rules, and the routes of our tables; strangers' objects included.
+class Observed(Generic[K]):
+    """Everything that was seen: all rules, and the routes of our tables; strangers' objects
+    included.
 
-    ``duplicate_rules`` has a key for each further copy of a rule that the kernel holds more than once.
+    ``duplicate_rules`` has a key for each further copy of a rule that the kernel holds more than
+    once.
     """
 
-    rules: Mapping[Hashable, Rule]
-    routes: Mapping[Hashable, Route]
-    duplicate_rules: tuple[Hashable, ...] = ()
+    rules: Mapping[K, Rule]
+    routes: Mapping[K, Route]
+    duplicate_rules: tuple[K, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """What may be deleted: ``why`` gives the reason for an object of ours that may go, None where it stays.
+    """What may be deleted: ``why`` gives the reason for an object of ours that may go, None where
+    it stays.
 
     ``domains`` are what is ours: the present numbers first, then those of an earlier configuration.
     """
@@ -76,7 +83,7 @@ class Pruning:
     why: Callable[[Domain, Rule | Route], str | None]
 
 
-def plan(desired: Desired, observed: Observed, pruning: Pruning) -> tuple[Operation, ...]:
+def plan(desired: Desired[K], observed: Observed[K], pruning: Pruning) -> tuple[Operation, ...]:
     """The operations that lead from ``observed`` to ``desired``; empty when nothing is to do."""
     operations = [
         *_put_routes(desired, observed, pruning.domains[0]),
@@ -87,15 +94,14 @@ def plan(desired: Desired, observed: Observed, pruning: Pruning) -> tuple[Operat
     return tuple(sorted(operations, key=_order))
 
 
-def _put_routes(desired: Desired, observed: Observed, domain: Domain) -> Iterable[Operation]:
+def _put_routes(desired: Desired[K], observed: Observed[K], domain: Domain) -> Iterable[Operation]:
     missing = desired.routes.keys() - observed.routes.keys()
     if not missing:
         return
     holders = {route.identity: route for route in observed.routes.values()}
     for key in missing:
         want = desired.routes[key]
-        assert isinstance(want.thing, Route)
-        holder = holders.get(want.thing.identity)
+        holder = holders.get(want.thing.identity) if isinstance(want.thing, Route) else None
         yield Operation(
             Phase.PUT_ROUTES,
             "replace" if holder else "add",
@@ -107,14 +113,16 @@ def _put_routes(desired: Desired, observed: Observed, domain: Domain) -> Iterabl
         )
 
 
-def _add_rules(desired: Desired, observed: Observed, domain: Domain) -> Iterable[Operation]:
+def _add_rules(desired: Desired[K], observed: Observed[K], domain: Domain) -> Iterable[Operation]:
     for key in desired.rules.keys() - observed.rules.keys():
         want = desired.rules[key]
         seat = domain.seat_of(want.thing)
         yield Operation(Phase.ADD_RULES, "add", key, want.thing, seat, want.because)
 
 
-def _delete_rules(desired: Desired, observed: Observed, pruning: Pruning) -> Iterable[Operation]:
+def _delete_rules(
+    desired: Desired[K], observed: Observed[K], pruning: Pruning
+) -> Iterable[Operation]:
     for key in observed.rules.keys() - desired.rules.keys():
         rule = observed.rules[key]
         for domain in pruning.domains:
@@ -129,27 +137,33 @@ def _delete_rules(desired: Desired, observed: Observed, pruning: Pruning) -> Ite
             yield Operation(Phase.DELETE_RULES, "delete", key, rule, domain.seat_of(rule), why)
 
 
-def _delete_routes(desired: Desired, observed: Observed, pruning: Pruning) -> Iterable[Operation]:
+def _delete_routes(
+    desired: Desired[K], observed: Observed[K], pruning: Pruning
+) -> Iterable[Operation]:
     extra = observed.routes.keys() - desired.routes.keys()
     if not extra:
         return
-    wanted = {want.thing.identity for want in desired.routes.values() if isinstance(want.thing, Route)}
+    wanted = {
+        want.thing.identity for want in desired.routes.values() if isinstance(want.thing, Route)
+    }
     for key in extra:
         route = observed.routes[key]
         if route.identity in wanted:
             continue  # a replace takes its place
         for domain in pruning.domains:
             if domain.owns_route(route) and (why := pruning.why(domain, route)):
-                yield Operation(Phase.DELETE_ROUTES, "delete", key, route, domain.seat_of(route), why)
+                yield Operation(
+                    Phase.DELETE_ROUTES, "delete", key, route, domain.seat_of(route), why
+                )
                 break
 
 
 def _order(operation: Operation) -> tuple[int, int, int, int, int]:
-    """Phase first. Within a phase, so that at every step what stands can work:
+    """Phase first. Within a phase the order is such that at every step what stands can work.
 
-    routes: the guard, then what is directly reachable, then what needs a gateway (the kernel looks it up);
-    rules: highest priority first, so that a jump finds its target and a NIC's widest tier comes first;
-    deletes go the other way round.
+    Routes: the guard, then what is directly reachable, then what needs a gateway (the kernel looks
+    it up); rules: highest priority first, so that a jump finds its target and a NIC's widest tier
+    comes first; deletes go the other way round.
     """
     thing = operation.thing
     if isinstance(thing, Rule):

@@ -1,7 +1,9 @@
-"""Why an object of ours may go: the reasons for which something undesired is deleted, and when it stays.
+"""Why an object of ours may go: the reasons for which something undesired is deleted, and when it
+stays.
 
-Promise 2: not knowing never deletes. A seat whose NIC is in the kernel but whose facts are unknown keeps all
-it has; a seat that nobody is known to hold is cleared only after the provider has told the whole list.
+Promise 2: not knowing never deletes. A seat whose NIC is in the kernel but whose facts are unknown
+keeps all it has; a seat that nobody is known to hold is cleared only after the provider has told
+the whole list.
 """
 
 from collections.abc import Callable
@@ -27,7 +29,7 @@ class Situation:
 
 
 def reasons(now: Situation) -> Callable[[Domain, Rule | Route], str | None]:
-    """A function from an undesired object of ours to the reason why it may go, or None: it stays."""
+    """From an undesired object of ours to the reason why it may go, or None: it stays."""
     derived = {nic.seat: nic for nic in now.joined.nics}
     states = {state.link.mac: state for state in now.joined.states}
     unsure = any(state.state is State.WAITING for state in now.joined.states)

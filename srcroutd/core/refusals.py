@@ -100,8 +100,6 @@ def _everything(half: Addressing) -> Iterable[IP | Network]:
 def _half(half: Addressing) -> list[str]:
     """What is wrong with one family, whose values are all of that family."""
     found = []
-    if not half.addresses and not half.prefixes:
-        found.append("no address and no delegated prefix; wait for them")
     if half.subnet:
         found += _range("subnet", half.subnet)
     found += _addresses(half.addresses, half.subnet)

@@ -1,6 +1,8 @@
-"""The record of every change: one line an operation with its generation, NIC, reason and outcome (promise 10).
+"""The record of every change: one line an operation with its generation, NIC, reason and outcome
+(promise 10).
 
-Nothing here decides. Below systemd each line bears journald's priority prefix, elsewhere a time stamp.
+Nothing here decides. Below systemd each line bears journald's priority prefix, elsewhere a time
+stamp.
 """
 
 import logging
@@ -13,12 +15,21 @@ from srcroutd.core.plan import Operation
 
 log = logging.getLogger("srcroutd")
 
-_PRIORITY = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
+_PRIORITY = {
+    logging.DEBUG: 7,
+    logging.INFO: 6,
+    logging.WARNING: 4,
+    logging.ERROR: 3,
+    logging.CRITICAL: 2,
+}
 
 
 class _Line(logging.Formatter):
     def __init__(self, *, journal: bool) -> None:
-        super().__init__("%(message)s" if journal else "%(asctime)s.%(msecs)03d %(levelname)s %(message)s", "%H:%M:%S")
+        super().__init__(
+            "%(message)s" if journal else "%(asctime)s.%(msecs)03d %(levelname)s %(message)s",
+            "%H:%M:%S",
+        )
         self._journal = journal
 
     def format(self, record: logging.LogRecord) -> str:
@@ -36,7 +47,9 @@ def to_stderr(*, verbose: bool) -> None:
 
 
 def _is_journal(descriptor: int) -> bool:
-    """Whether this descriptor is the stream that systemd connected to the journal (JOURNAL_STREAM, sd-journal)."""
+    """Whether this descriptor is the stream that systemd connected to the journal (JOURNAL_STREAM,
+    sd-journal).
+    """
     stat = os.fstat(descriptor)
     return os.environ.get("JOURNAL_STREAM") == f"{stat.st_dev}:{stat.st_ino}"
 
@@ -51,11 +64,15 @@ class Audit:
         """One line for each operation that the kernel took; the second item names its NIC."""
         for operation, nic in operations:
             was = f"; was: {operation.replaces}" if operation.replaces else ""
-            log.info("generation %d  %s  %s  (%s%s)", generation, nic, operation, operation.because, was)
+            log.info(
+                "generation %d  %s  %s  (%s%s)", generation, nic, operation, operation.because, was
+            )
 
     def refused(self, operation: Operation, nic: str, words: str) -> None:
         """The kernel refused an operation: said once until it changes."""
-        self.once(f"refused {operation}", f"{nic}: kernel refused {operation}: {words}", logging.ERROR)
+        self.once(
+            f"refused {operation}", f"{nic}: kernel refused {operation}: {words}", logging.ERROR
+        )
 
     def once(self, topic: str, sentence: str, level: int = logging.WARNING) -> None:
         """Say a sentence on a topic, unless it was the last one said on it."""

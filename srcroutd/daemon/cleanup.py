@@ -1,4 +1,5 @@
-"""Taking away exactly ours, without the daemon: every rule and route with our protocol in our bands.
+"""Taking away exactly ours, without the daemon: every rule and route with our protocol in our
+bands.
 
 Rules go before routes. What a stranger made stays, also inside our tables and among our priorities.
 """
@@ -7,23 +8,27 @@ import asyncio
 from dataclasses import dataclass
 
 from srcroutd.core.config import Config
+from srcroutd.core.net import Family, Route
 from srcroutd.core.numbering import Domain
 from srcroutd.core.plan import Desired, Observed, Operation, Pruning, plan
+from srcroutd.daemon.eyes import Seen
 from srcroutd.daemon.hands import Hands, Refused
 from srcroutd.daemon.places import Places
 from srcroutd.daemon.store import Damaged, Store
-from srcroutd.core.net import Family, Route
-from srcroutd.daemon.eyes import Seen
 from srcroutd.kernel.memo import RouteMemo, RuleMemo
 from srcroutd.kernel.requests import Requests
 
+KERNEL = 2
+"""RTPROT_KERNEL: the rules that every network namespace begins with."""
 PASSES = 5
 """Looks; more than one only if somebody changes things meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """What was (or would be) deleted, what the kernel refused, and how many strangers' rules were left alone."""
+    """What was (or would be) deleted, what the kernel refused, and how many strangers' rules were
+    left alone.
+    """
 
     operations: tuple[Operation, ...]
     refused: tuple[Refused, ...]
@@ -63,13 +68,16 @@ async def _cleanup(domains: tuple[Domain, ...], *, dry_run: bool) -> Cleaned:
                 break
             some, refused = await Hands(requests).apply(operations)
             done += some
-        foreign = sum(not any(d.owns_rule(rule) for d in domains) for rule in observed.rules.values())
+        foreign = sum(
+            rule.protocol != KERNEL and not any(d.owns_rule(rule) for d in domains)
+            for rule in observed.rules.values()
+        )
     finally:
         requests.close()
     return Cleaned(tuple(done), tuple(refused), foreign)
 
 
-async def _observe(requests: Requests, domains: tuple[Domain, ...]) -> Observed:
+async def _observe(requests: Requests, domains: tuple[Domain, ...]) -> Observed[bytes]:
     rules = [RuleMemo().view(await requests.rules(family)) for family in Family]
     memo = RouteMemo()
     routes: list[Seen[Route]] = []
@@ -77,4 +85,4 @@ async def _observe(requests: Requests, domains: tuple[Domain, ...]) -> Observed:
         for table in domain.tables:
             routes += [memo.view(await requests.routes(family, table)) for family in Family]  # type: ignore[misc]
     duplicates = tuple(key for view in rules for key in view.duplicates)
-    return Observed(Seen(rules), Seen(routes), duplicates)  # type: ignore[arg-type]
+    return Observed(Seen(rules), Seen(routes), duplicates)

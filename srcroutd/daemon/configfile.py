@@ -1,7 +1,9 @@
-"""From srcroutd.toml and its drop-ins to a ``Config``; every mistake is named with file, line and nearest key.
+"""From srcroutd.toml and its drop-ins to a ``Config``; every mistake is named with file, line and
+nearest key.
 
-The files are srcroutd.toml and, in name order, srcroutd.toml.d/*.toml beside it: a later file's single
-values win, its ``[[nic]]`` and ``[[eni]]`` entries are added. No file at all is an empty configuration.
+The files are srcroutd.toml and, in name order, srcroutd.toml.d/*.toml beside it: a later file's
+single values win, its ``[[nic]]`` and ``[[eni]]`` entries are added. No file at all is an empty
+configuration.
 """
 
 import re
@@ -28,7 +30,9 @@ KERNEL_PRIORITIES = range(1, 32766)
 
 
 def _mac(text: object) -> object:
-    if not isinstance(text, str) or not re.fullmatch(r"([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}", text):
+    if not isinstance(text, str) or not re.fullmatch(
+        r"([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}", text
+    ):
         msg = "not a MAC address like 00:16:3e:12:34:56"
         raise ValueError(msg)
     return text.lower().replace("-", ":")
@@ -48,7 +52,9 @@ DeviceName = Annotated[str, Field(min_length=1, max_length=15)]
 
 
 class _Door(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, strict=False)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, arbitrary_types_allowed=True, strict=False
+    )
 
 
 class _Nic(_Door):
@@ -98,7 +104,7 @@ class _File(_Door):
 
 
 def load(path: Path) -> Config:
-    """Read the configuration. Raises ConfigError with one sentence that names file, line and key."""
+    """Read the configuration. Raises ConfigError, which names file, line and key."""
     merged: dict[str, object] = {}
     sources: list[tuple[Path, str, dict[str, object]]] = []
     for file in (path, *sorted((path.parent / f"{path.name}.d").glob("*.toml"))):
@@ -127,7 +133,9 @@ def _text(file: Path) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ConfigError(f"{file}: cannot be read: {error.strerror}; check its mode and owner") from None
+        raise ConfigError(
+            f"{file}: cannot be read: {error.strerror}; check its mode and owner"
+        ) from None
     if len(raw) > SIZE_LIMIT:
         raise ConfigError(f"{file}: larger than {SIZE_LIMIT} bytes; is this the right file?")
     try:
@@ -146,12 +154,16 @@ def _parse(content: dict[str, object], file: Path, text: str) -> _File:
         place = f"{file}:{line}" if line else str(file)
         if first["type"] == "extra_forbidden":
             raise ConfigError(f"{place}: unknown key {where}{_nearest(first['loc'])}") from None
-        raise ConfigError(f"{place}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise ConfigError(
+            f"{place}: {where}: {first['msg'].removeprefix('Value error, ')}"
+        ) from None
 
 
 def _nearest(loc: tuple[int | str, ...]) -> str:
-    model = {"nic": _Nic, "eni": _Eni}.get(str(loc[0]), _File) if len(loc) > 1 else _File
-    if len(loc) > 3:  # noqa: PLR2004 - eni, number, family, key
+    model: type[BaseModel] = _File
+    if len(loc) > 1:
+        model = _Eni if loc[0] == "eni" else _Nic
+    if len(loc) > 3:
         model = _Family4
     near = get_close_matches(str(loc[-1]), model.model_fields, n=1, cutoff=0.5)
     known = ", ".join(model.model_fields)
@@ -159,7 +171,9 @@ def _nearest(loc: tuple[int | str, ...]) -> str:
 
 
 def _line_of(text: str, loc: tuple[int | str, ...]) -> int:
-    """The line of a key: the last name of ``loc``, below the n-th header of its array where it has one."""
+    """The line of a key: the last name of ``loc``, below the n-th header of its array where it has
+    one.
+    """
     lines = text.splitlines()
     start = 0
     if len(loc) > 1 and isinstance(loc[1], int):
@@ -167,7 +181,9 @@ def _line_of(text: str, loc: tuple[int | str, ...]) -> int:
         headers = [number for number, line in enumerate(lines) if header.match(line)]
         start = headers[loc[1]] if loc[1] < len(headers) else 0
     for name in reversed([part for part in loc if isinstance(part, str)]):
-        key = re.compile(rf"(.*[{{,\s]|\s*\[+\s*([\w-]+\.)*)?[\"']?{re.escape(name)}[\"']?\s*([=.\]])")
+        key = re.compile(
+            rf"(.*[{{,\s]|\s*\[+\s*([\w-]+\.)*)?[\"']?{re.escape(name)}[\"']?\s*([=.\]])"
+        )
         for number in range(start, len(lines)):
             if key.match(lines[number].split("#")[0]):
                 return number + 1
@@ -178,7 +194,9 @@ def _config(parsed: _File, file: Path) -> Config:
     domain = Domain(parsed.protocol, parsed.priorities, parsed.tables)
     if parsed.priorities.stop - 1 not in KERNEL_PRIORITIES or not parsed.priorities.start:
         raise ConfigError(f"{file}: priorities: must lie in 1-32765, before the rule for main")
-    if parsed.tables.stop - 1 not in KERNEL_TABLES or any(t in parsed.tables for t in (253, 254, 255)):
+    if parsed.tables.stop - 1 not in KERNEL_TABLES or any(
+        t in parsed.tables for t in (253, 254, 255)
+    ):
         raise ConfigError(f"{file}: tables: must not contain 253, 254 or 255, the kernel's own")
     if not len(domain.seats):
         raise ConfigError(
@@ -187,7 +205,9 @@ def _config(parsed: _File, file: Path) -> Config:
         )
     for number, nic in enumerate(parsed.nic, 1):
         if nic.name is nic.mac is nic.eni is None:
-            raise ConfigError(f"{file}: [[nic]] number {number}: needs name, mac or eni to say which NIC it means")
+            raise ConfigError(
+                f"{file}: [[nic]] number {number}: needs name, mac or eni to say which NIC it means"
+            )
     return Config(
         provider=parsed.provider,
         domain=domain,
@@ -218,7 +238,9 @@ def _enis(parsed: _File, file: Path) -> tuple[StaticEni, ...]:
             raise ConfigError(f"{where}: needs ipv4 or ipv6 with a subnet and a gateway")
         name = eni.id or eni.name or eni.mac or ""
         enis.append(
-            StaticEni(name, eni.name, eni.mac, eni.primary, _addressing(eni.ipv4), _addressing(eni.ipv6))
+            StaticEni(
+                name, eni.name, eni.mac, eni.primary, _addressing(eni.ipv4), _addressing(eni.ipv6)
+            )
         )
     ids = [eni.id for eni in enis]
     for twice in sorted({name for name in ids if ids.count(name) > 1}):

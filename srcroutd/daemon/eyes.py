@@ -1,11 +1,12 @@
 """Looking at the kernel: which parts must be looked at again, and a view that can be believed.
 
-A rule dump of several datagrams is not atomic and the kernel does not say so: it counts only if no rule
-event came while it ran; where events never pause, a rule is missing only if two dumps agree (FIELD 3b).
+A rule dump of several datagrams is not atomic and the kernel does not say so: it counts only if no
+rule event came while it ran; where events never pause, a rule is missing only if two dumps agree
+(FIELD 3b).
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, KeysView, Mapping
+from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -35,7 +36,7 @@ class Seen(Mapping[bytes, T]):
     def __getitem__(self, key: bytes) -> T:
         return self._where[key][key]
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[bytes]:
         return iter(self._where)
 
     def __len__(self) -> int:
@@ -60,9 +61,9 @@ class Picture:
     routes: Seen[Route] = field(default_factory=Seen)
 
     @property
-    def observed(self) -> Observed:
+    def observed(self) -> Observed[bytes]:
         """What the planner compares with."""
-        return Observed(self.rules, self.routes, self.duplicates)  # type: ignore[arg-type]
+        return Observed(self.rules, self.routes, self.duplicates)
 
 
 class Eyes:
@@ -94,7 +95,7 @@ class Eyes:
         self._pending |= Bells(lost=True)
 
     def expect_changes(self, *, rules: bool, routes: bool) -> None:
-        """We have written: the next look must see it, for the event socket leaves out our own echo."""
+        """We have written: the next look must see it, for our own echo rings no bell."""
         self._pending |= Bells(rules=rules, routes=routes)
 
     def look_at_routes(self) -> None:
@@ -102,7 +103,9 @@ class Eyes:
         self._pending |= Bells(routes=True)
 
     async def look(self, tables: Collection[int]) -> Picture:
-        """Look again at every part for which a bell has rung. Raises TornDump if the kernel never holds still."""
+        """Look again at every part for which a bell has rung. Raises TornDump if the kernel never
+        holds still.
+        """
         for attempt in range(ATTEMPTS):
             self.drain()
             bells, self._pending = self._pending, Bells()
@@ -133,7 +136,9 @@ class Eyes:
             await self._look_at_rules()
 
     async def _look_at_rules(self) -> None:
-        """Dump the rules until no rule event came meanwhile; failing that, two dumps must agree on an absence."""
+        """Dump the rules until no rule event came meanwhile; failing that, two dumps must agree on
+        an absence.
+        """
         views = await self._dump_rules()
         for _ in range(ATTEMPTS):
             rang = self.drain()
@@ -155,5 +160,5 @@ S = TypeVar("S")
 
 
 def _same(old: tuple[S, ...], new: tuple[S, ...]) -> tuple[S, ...]:
-    """The old object where the new one is equal, so that identity tells whether anything changed."""
+    """The old object where the new one is equal, so that identity tells what changed."""
     return old if old == new else new

@@ -1,7 +1,7 @@
 """Carrying out a plan: phase by phase, each answered before the next begins.
 
-What a NIC's routes were refused for, its rules are not added for, and nothing of it is deleted: no step
-leaves a rule without its route (promise 4).
+What a NIC's routes were refused for, its rules are not added for, and nothing of it is deleted: no
+step leaves a rule without its route (promise 4).
 """
 
 import errno
@@ -16,7 +16,9 @@ from srcroutd.kernel.messages import Message, add_rule, delete_route, delete_rul
 from srcroutd.kernel.requests import Requests
 
 FEW = 32
-"""Up to this many new rules the kernel checks each for a twin (NLM_F_EXCL), which costs a walk of the list."""
+"""Up to this many new rules the kernel checks each for a twin (NLM_F_EXCL), which costs a walk of
+the list.
+"""
 
 GONE = frozenset({errno.ESRCH, errno.ENOENT})
 """On a delete: it is not there, which is what was wanted."""
@@ -40,9 +42,7 @@ class Hands:
     def __init__(self, requests: Requests) -> None:
         self._requests = requests
 
-    async def apply(
-        self, operations: Sequence[Operation]
-    ) -> tuple[list[Operation], list[Refused]]:
+    async def apply(self, operations: Sequence[Operation]) -> tuple[list[Operation], list[Refused]]:
         """Carry out a plan in its order; returns what was done and what was refused.
 
         Raises NotPermitted without CAP_NET_ADMIN.
@@ -80,7 +80,11 @@ def _messages(batch: Sequence[Operation]) -> list[Message]:
 def _message(operation: Operation, *, exclusive: bool) -> Message:
     match operation.thing:
         case Rule() as rule:
-            return delete_rule(rule) if operation.verb == "delete" else add_rule(rule, exclusive=exclusive)
+            return (
+                delete_rule(rule)
+                if operation.verb == "delete"
+                else add_rule(rule, exclusive=exclusive)
+            )
         case Route() as route:
             if operation.verb == "delete":
                 return delete_route(route)

@@ -6,11 +6,12 @@ A file that cannot be read or written is reported; the daemon goes on with what 
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from srcroutd.core.config import Config
-from srcroutd.core.inventory import Inventory, Reading, Unknown, forget, learn
+from srcroutd.core.inventory import Inventory, Reading, Unknown
+from srcroutd.core.learn import forget, learn
 from srcroutd.core.numbering import Domain, Seating
 from srcroutd.core.plan import Observed
 from srcroutd.daemon.audit import Audit, log
@@ -60,11 +61,13 @@ class Knowledge:
         self.move_to(self.domain, numbers.domain)
 
     def move_to(self, domain: Domain, from_domain: Domain) -> None:
-        """The configuration wants other numbers: what stands under the old ones is ours until it is cleared."""
+        """The configuration wants other numbers: what stands under the old ones is ours until it is
+        cleared.
+        """
         self.domain = domain
         self.former = tuple(d for d in dict.fromkeys((*self.former, from_domain)) if d != domain)
 
-    def former_cleared(self, observed: Observed) -> None:
+    def former_cleared(self, observed: Observed[bytes]) -> None:
         """Forget the numbers of earlier configurations under which nothing of ours is left."""
         if not self.former:
             return
@@ -76,10 +79,14 @@ class Knowledge:
         )
 
     def check_origin(self, macs: Iterable[str]) -> None:
-        """Facts of which no MAC is on this machine come from another one (a cloned image): not used."""
+        """Facts of which no MAC is on this machine come from another one (a cloned image): not
+        used.
+        """
         present = set(macs)
         if present and self.inventory.enis and not present & self.inventory.enis.keys():
-            log.warning("the remembered facts name no NIC of this machine (a cloned image?): not used")
+            log.warning(
+                "the remembered facts name no NIC of this machine (a cloned image?): not used"
+            )
             self.inventory = Inventory()
 
     def take(self, part: Reading | Unknown, present: Iterable[str]) -> None:
@@ -110,19 +117,20 @@ class Knowledge:
         wanted = Numbers(self.domain, self.former, self.seating)
         facts = replace(self.inventory, pending={}, unlisted=frozenset())
         if facts.enis and facts != inventory:
-            await self._write(lambda: self._store.save_inventory(facts, time.time()), "inventory.json")
+            await self._write(
+                lambda: self._store.save_inventory(facts, time.time()), "inventory.json"
+            )
         if wanted != numbers and (wanted.seating.seats or numbers):
             await self._write(lambda: self._store.save_numbers(wanted), "numbers.json")
         self._saved = (facts, wanted)
 
-    async def _write(self, write: object, name: str) -> None:
-        assert callable(write)
+    async def _write(self, write: Callable[[], None], name: str) -> None:
         try:
             await asyncio.to_thread(write)
         except OSError as error:
             self._audit.once(
                 f"write {name}",
-                f"cannot write {name}: {error.strerror}; routing goes on, but the next boot will not know it",
+                f"cannot write {name}: {error.strerror}; routing goes on, the next boot will miss it",
                 logging.ERROR,
             )
         else:
@@ -141,8 +149,16 @@ def _difference(before: Inventory, mac: str, after: Inventory) -> str:
         if new_half is None or old_half is None:
             changes.append(f"{name} {'gone' if new_half is None else _words(new_half)}")
             continue
-        changes += [f"+{ip}" for ip in (*new_half.addresses, *new_half.prefixes) if ip not in (*old_half.addresses, *old_half.prefixes)]
-        changes += [f"-{ip}" for ip in (*old_half.addresses, *old_half.prefixes) if ip not in (*new_half.addresses, *new_half.prefixes)]
+        changes += [
+            f"+{ip}"
+            for ip in (*new_half.addresses, *new_half.prefixes)
+            if ip not in (*old_half.addresses, *old_half.prefixes)
+        ]
+        changes += [
+            f"-{ip}"
+            for ip in (*old_half.addresses, *old_half.prefixes)
+            if ip not in (*new_half.addresses, *new_half.prefixes)
+        ]
         if (new_half.subnet, new_half.gateway) != (old_half.subnet, old_half.gateway):
             changes.append(f"subnet {new_half.subnet} gateway {new_half.gateway}")
     return f"{eni.id} changed: {' '.join(changes) or 'order of addresses'}"

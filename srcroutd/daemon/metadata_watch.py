@@ -1,6 +1,8 @@
-"""When to ask the provider: at once for a new NIC, with growing pauses while one waits, else slowly.
+"""When to ask the provider: at once for a new NIC, with growing pauses while one waits, else
+slowly.
 
-One task reads, so there is never more than one read under way and all NICs share it (FIELD: throttling).
+One task reads, so there is never more than one read under way and all NICs share it (FIELD:
+throttling).
 """
 
 import asyncio
@@ -38,7 +40,7 @@ class MetadataWatch:
         self._luck = random()
 
     def explain(self, unexplained: frozenset[str]) -> None:
-        """Tell which MACs in the kernel have no facts yet; one that is new is a reason to read now."""
+        """Tell which MACs in the kernel have no facts yet; a new one is a reason to read now."""
         self._unexplained = unexplained
         self._asked &= unexplained
         if unexplained - self._asked:
@@ -99,7 +101,11 @@ class MetadataWatch:
                         self._retry_after_s = part.retry_after_s or 0.0
         except TimeoutError:
             failed = True
-            self._deliver(Unknown(f"{self._provider.name}: no whole answer in {READ_LIMIT_S:.0f} s", "timeout"))
+            self._deliver(
+                Unknown(
+                    f"{self._provider.name}: no whole answer in {READ_LIMIT_S:.0f} s", "timeout"
+                )
+            )
         self._asked |= about
         self._failing = self._failing.failed() if failed else Backoff(0.5, 60.0)
         self._waiting = Backoff(0.2, self._refresh_s).failed() if fresh else self._waiting.failed()

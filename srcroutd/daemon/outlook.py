@@ -1,7 +1,9 @@
-"""From the view of the kernel and what is known to what should be; derived again only where an input changed.
+"""From the view of the kernel and what is known to what should be; derived again only where an
+input changed.
 
-The work of a round is here kept proportional to what changed: equal inputs give the very objects of the last
-round, and a NIC is derived (and encoded) again only when its own link, addresses, facts or numbers changed.
+The work of a round is here kept proportional to what changed: equal inputs give the very objects of
+the last round, and a NIC is derived (and encoded) again only when its own link, addresses, facts or
+numbers changed.
 """
 
 import asyncio
@@ -36,7 +38,7 @@ class Outlook:
         self._derived: dict[int, _Keyed] = {}
         self.links: dict[str, Link] = {}
         self.joined = Joined()
-        self.desired = Desired({}, {})
+        self.desired: Desired[bytes] = Desired({}, {})
 
     async def update(self, view: Picture) -> None:
         """Bring everything up to date; nothing is done when no input changed."""
@@ -60,7 +62,13 @@ class Outlook:
             taken=self._seater.taken,
         )
         await self._derive()
-        self._inputs = (view.links, view.addresses, knowledge.inventory, knowledge.domain, self.config)
+        self._inputs = (
+            view.links,
+            view.addresses,
+            knowledge.inventory,
+            knowledge.domain,
+            self.config,
+        )
 
     def name(self, seat: int) -> str:
         """NIC and ENI of a seat, for people."""
@@ -70,7 +78,9 @@ class Outlook:
         return holder.eni if holder else f"number {seat}"
 
     async def _primary(self, inventory: Inventory) -> str | None:
-        """The primary's MAC; learned from the default route once where the cloud does not say, then kept."""
+        """The primary's MAC; learned from the default route once where the cloud does not say, then
+        kept.
+        """
         if inventory.primary or not inventory.enis:
             return inventory.primary
         primary = primary_mac(inventory, self.links, await self._hands.default_oif())
@@ -97,5 +107,7 @@ class Outlook:
 def _keyed(nic: Nic) -> _Keyed:
     wanted = derive_source(nic)
     rules = {encode_rule(want.thing): want for want in wanted.rules if isinstance(want.thing, Rule)}
-    routes = {encode_route(want.thing): want for want in wanted.routes if isinstance(want.thing, Route)}
+    routes = {
+        encode_route(want.thing): want for want in wanted.routes if isinstance(want.thing, Route)
+    }
     return nic, rules, routes

@@ -1,4 +1,6 @@
-"""Where configuration, state and runtime files lie: options first, then systemd's word, then the defaults."""
+"""Where configuration, state and runtime files lie: options first, then systemd's word, then the
+defaults.
+"""
 
 import fcntl
 import os
@@ -12,7 +14,9 @@ from srcroutd.core.errors import AlreadyRunning, ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The file to configure with, and the directories for what must survive a reboot and what must not."""
+    """The file to configure with, and the directories for what must survive a reboot and what must
+    not.
+    """
 
     config: Path
     state: Path
@@ -22,7 +26,9 @@ class Places:
 def places(
     config: Path | None, state: Path | None, runtime: Path | None, environment: Mapping[str, str]
 ) -> Places:
-    """Resolve the three. systemd's variables may list several directories; the first is ours (systemd.exec(5))."""
+    """Resolve the three. systemd's variables may list several directories; the first is ours
+    (systemd.exec(5)).
+    """
     etc = _first(environment, "CONFIGURATION_DIRECTORY", "/etc/srcroutd")
     return Places(
         config or etc / "srcroutd.toml",
@@ -38,7 +44,8 @@ def _first(environment: Mapping[str, str], name: str, default: str) -> Path:
 def lock(runtime: Path) -> IO[str]:
     """Become the only srcroutd of this runtime directory; the lock ends with the process.
 
-    Raises AlreadyRunning with the other's process id, ConfigError where the directory cannot be used.
+    Raises AlreadyRunning with the other's process id, ConfigError where the directory cannot be
+    used.
     """
     try:
         runtime.mkdir(mode=0o755, parents=True, exist_ok=True)

@@ -1,7 +1,8 @@
-"""The one loop and the one owner of state: bells ring, a round looks, plans, applies and looks again.
+"""The one loop and the one owner of state: bells ring, a round looks, plans, applies and looks
+again.
 
-A bell says "look", never what to do (promise 1). All decisions are pure functions in core; this file brings
-them what they need and has their operations carried out.
+A bell says "look", never what to do (promise 1). All decisions are pure functions in core; this
+file brings them what they need and has their operations carried out.
 """
 
 import asyncio
@@ -32,7 +33,9 @@ CALM_BACKOFF = Backoff(0.2, 30.0)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the last round came to. ``operations`` is what it changed, ``why`` a clause if not in sync."""
+    """What the last round came to. ``operations`` is what it changed, ``why`` a clause if not in
+    sync.
+    """
 
     generation: int = 0
     in_sync: bool = False
@@ -68,7 +71,9 @@ class Bell:
 class Reconciler:
     """Keeps the kernel as the facts want it."""
 
-    def __init__(self, config: Config, eyes: Eyes, hands: Hands, knowledge: Knowledge, audit: Audit) -> None:
+    def __init__(
+        self, config: Config, eyes: Eyes, hands: Hands, knowledge: Knowledge, audit: Audit
+    ) -> None:
         self._eyes = eyes
         self._hands = hands
         self._knowledge = knowledge
@@ -77,7 +82,7 @@ class Reconciler:
         self.outlook = Outlook(config, knowledge, self._seater, hands)
         self.bell = Bell()
         self._inbox: list[Reading | Unknown] = []
-        self._stood = Desired({}, {})
+        self._stood: Desired[bytes] = Desired({}, {})
         self._quarrels = Quarrels()
         self._troubles = CALM_BACKOFF
         self._round_ended = self._looked_at_all = -1e9
@@ -111,9 +116,12 @@ class Reconciler:
         except TimeoutError:
             return due_s <= at_most_s
         bell = self.bell
-        while (pause_s := round_due_s(time.monotonic(), bell.first, bell.last, self._round_ended)) > 0:
+        ended = self._round_ended
+        while True:
+            pause_s = round_due_s(time.monotonic(), bell.first, bell.last, ended)
+            if pause_s <= 0:
+                return True
             await asyncio.sleep(pause_s)
-        return True
 
     def _due_s(self) -> float:
         """Seconds until a round is due without any bell."""
@@ -172,7 +180,7 @@ class Reconciler:
             self._knowledge.take(part, present)
         before = self._seater.tables()
         await self.outlook.update(picture)
-        self._eyes.expected_rules = self.outlook.desired.rules.keys()  # type: ignore[assignment]
+        self._eyes.expected_rules = self.outlook.desired.rules.keys()
         if self._seater.tables() - before:
             self._eyes.look_at_routes()
             await self._eyes.look(self._seater.tables())
@@ -184,7 +192,11 @@ class Reconciler:
     def _pruning(self, present: set[str]) -> Pruning:
         knowledge = self._knowledge
         situation = Situation(
-            knowledge.domain, self.outlook.joined, knowledge.seating, frozenset(present), knowledge.confirmed
+            knowledge.domain,
+            self.outlook.joined,
+            knowledge.seating,
+            frozenset(present),
+            knowledge.confirmed,
         )
         return Pruning((knowledge.domain, *knowledge.former), reasons(situation))
 
@@ -199,8 +211,8 @@ class Reconciler:
         for key in self._quarrels.restored(undone, time.monotonic()):
             self._audit.once(
                 f"contested {undone[key]}",
-                f"contested: {self.outlook.name(undone[key].seat)}: {undone[key].thing} is undone again and "
-                f"again; tried again with growing pauses. {likely_rival()}",
+                f"contested: {self.outlook.name(undone[key].seat)}: {undone[key].thing} is undone "
+                f"again and again; tried again with growing pauses. {likely_rival()}",
             )
 
     async def _record(self, applied: list[Operation], why: str) -> None:

@@ -1,8 +1,9 @@
 """Seats for the ENIs that need one, checked against what strangers already have in the kernel.
 
-A stranger's route in the table, or a stranger's rule among the priorities or pointing at the table, makes a
-seat unusable for an ENI that has nothing there yet: it is reported and another seat is chosen (promise 3).
-Where ours already stand, the seat was allotted before, and what a stranger put beside them stays theirs.
+A stranger's route in the table, or a stranger's rule among the priorities or pointing at the table,
+makes a seat unusable for an ENI that has nothing there yet: it is reported and another seat is
+chosen (promise 3). Where ours already stand, the seat was allotted before, and what a stranger put
+beside them stays theirs.
 """
 
 import logging
@@ -28,9 +29,13 @@ class Seater:
         self.taken: dict[int, str] = {}
 
     def tables(self) -> frozenset[int]:
-        """The tables that must be looked at: those of all seats, and those found with something of ours."""
+        """The tables that must be looked at: those of all seats, and those found with something of
+        ours.
+        """
         domain = self._knowledge.domain
-        return frozenset(domain.table(s.number) for s in self._knowledge.seating.seats) | self._found
+        return (
+            frozenset(domain.table(s.number) for s in self._knowledge.seating.seats) | self._found
+        )
 
     async def survey(self) -> None:
         """Look once at every table of our bands for what an earlier run left there."""
@@ -43,7 +48,9 @@ class Seater:
     async def seat(
         self, wanted: tuple[tuple[str, str], ...], ours: Container[Hashable] = ()
     ) -> None:
-        """Give the (ENI, MAC) pairs seats that no stranger uses. ``ours`` has keys of rules known to be ours."""
+        """Give the (ENI, MAC) pairs seats that no stranger uses. ``ours`` has keys of rules known
+        to be ours.
+        """
         knowledge = self._knowledge
         if self._done == (wanted, knowledge.seating, knowledge.domain):
             return
@@ -54,11 +61,15 @@ class Seater:
         while True:
             seating, exhausted = seat(knowledge.seating, wanted, knowledge.domain, self.taken)
             fresh = [s for s in seating.seats if s.eni in ids and s.number not in self._in_use]
-            conflicts = {s.number: why for s in fresh if (why := await self._conflict(s, strangers))}
+            conflicts = {
+                s.number: why for s in fresh if (why := await self._conflict(s, strangers))
+            }
             if not conflicts:
                 break
             for number, why in conflicts.items():
-                self._audit.once(f"conflict {number}", f"conflict: {why}; left alone, other numbers chosen")
+                self._audit.once(
+                    f"conflict {number}", f"conflict: {why}; left alone, other numbers chosen"
+                )
             self.taken |= conflicts
         for lost in exhausted:
             text = f"{lost.eni} gets no numbers: all are in use; widen priorities and tables"
@@ -81,7 +92,9 @@ class Seater:
             log.info("%s keeps number %d, read off the kernel", one.eni, one.number)
 
     async def _conflict(self, one: Seat, strangers: tuple[Rule, ...]) -> str:
-        """What a stranger has where this seat's things would go; empty if nothing, or ours stand there too."""
+        """What a stranger has where this seat's things would go; empty if nothing, or ours stand
+        there too.
+        """
         domain = self._knowledge.domain
         table = domain.table(one.number)
         routes = (await self._eyes.look_at(table)).values()

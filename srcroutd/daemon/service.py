@@ -1,7 +1,7 @@
 """The service around the one loop: start, bells, signals, readiness, end.
 
-Start: configuration, provider, lock, sockets, last-known-good facts, a first round, READY; only then is the
-metadata service asked (promise 9). The end leaves the kernel as it is (promise 6).
+Start: configuration, provider, lock, sockets, last-known-good facts, a first round, READY; only
+then is the metadata service asked (promise 9). The end leaves the kernel as it is (promise 6).
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import signal
 import time
 
 from srcroutd.core.config import Config
-from srcroutd.core.errors import Exit, OperatorError
+from srcroutd.core.errors import Exit, NoProvider, OperatorError
 from srcroutd.daemon.audit import Audit, log
 from srcroutd.daemon.configfile import load
 from srcroutd.daemon.eyes import Eyes
@@ -73,7 +73,9 @@ class Service:
         log.info("stopped; routing stays as it is, srcroutctl cleanup removes it")
 
     async def once(self) -> Exit:
-        """Reconcile once with facts of now, or with remembered ones if the provider does not answer."""
+        """Reconcile once with facts of now, or with remembered ones if the provider does not
+        answer.
+        """
         await self._reconciler.start()
         async with asyncio.TaskGroup() as group:
             self._start_watch(group)
@@ -88,7 +90,8 @@ class Service:
         log.info("%s", outcome.sentence())
         if not self._knowledge.inventory.enis:
             unknown = self._knowledge.last_unknown
-            raise _nothing_known(unknown.reason if unknown else "the provider listed no ENI")
+            why = unknown.reason if unknown else "the provider listed no ENI"
+            raise NoProvider(f"nothing is known about this host's ENIs: {why}")
         return Exit.OK if outcome.in_sync else Exit.DRIFT
 
     async def _until_told(self) -> None:
@@ -154,7 +157,9 @@ class Service:
         return {link.name: link.mac for link in self._eyes.picture.links if link.mac}
 
     def _reload(self, group: asyncio.TaskGroup) -> None:
-        """SIGHUP: take the new configuration if it is good, else say what is wrong and go on with the old."""
+        """SIGHUP: take the new configuration if it is good, else say what is wrong and go on with
+        the old.
+        """
         self._notify.reloading()
         try:
             config = load(self._places.config)
@@ -184,12 +189,6 @@ class Service:
         loop.add_reader(self._events.fileno(), self._heard)
 
 
-def _nothing_known(reason: str) -> OperatorError:
-    from srcroutd.core.errors import NoProvider
-
-    return NoProvider(f"nothing is known about this host's ENIs: {reason}")
-
-
 def _ms_since(began: float) -> float:
     return (time.monotonic() - began) * 1000
 
@@ -214,8 +213,5 @@ async def _serve(places: Places, config: Config, *, once: bool) -> Exit:
 
 
 def _first(group: BaseExceptionGroup[OperatorError]) -> OperatorError:
-    found: BaseException = group
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    assert isinstance(found, OperatorError)
-    return found
+    found = group.exceptions[0]
+    return _first(found) if isinstance(found, BaseExceptionGroup) else found

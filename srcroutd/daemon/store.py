@@ -1,7 +1,8 @@
-"""What must survive a reboot, as two small files: who has which number, and the last facts known to be good.
+"""What must survive a reboot, as two small files: who has which number, and the last facts known to
+be good.
 
-Written atomically (temporary file, fsync, rename) with mode 0600; read with suspicion: a damaged, foreign or
-outdated file is reported and set aside, and nothing is deleted because of it.
+Written atomically (temporary file, fsync, rename) with mode 0600; read with suspicion: a damaged,
+foreign or outdated file is reported and set aside, and nothing is deleted because of it.
 """
 
 import json
@@ -23,7 +24,9 @@ SIZE_LIMIT = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """The content of numbers.json: the present domain, earlier ones not yet cleared, and the seating."""
+    """The content of numbers.json: the present domain, earlier ones not yet cleared, and the
+    seating.
+    """
 
     domain: Domain
     former: tuple[Domain, ...] = ()
@@ -48,7 +51,8 @@ class Store:
             return None
         try:
             seats = tuple(
-                Seat(int(seat["number"]), str(seat["eni"]), str(seat["mac"])) for seat in content["seats"]
+                Seat(int(seat["number"]), str(seat["eni"]), str(seat["mac"]))
+                for seat in content["seats"]
             )
             if len({seat.number for seat in seats}) != len(seats):
                 raise _damaged(self._numbers, "two ENIs share a number")
@@ -60,7 +64,8 @@ class Store:
     def save_numbers(self, numbers: Numbers) -> None:
         """Write the numbers. Raises OSError."""
         seats = [
-            {"number": seat.number, "eni": seat.eni, "mac": seat.mac} for seat in numbers.seating.seats
+            {"number": seat.number, "eni": seat.eni, "mac": seat.mac}
+            for seat in numbers.seating.seats
         ]
         _save(
             self._numbers,
@@ -72,9 +77,11 @@ class Store:
         )
 
     def load_inventory(self, now: float, max_age_s: float) -> Inventory | None:
-        """The last-known-good facts, None if there are none. Raises Damaged, also when they are too old.
+        """The last-known-good facts, None if there are none. Raises Damaged, also when they are too
+        old.
 
-        A clock that stands before the file's own time proves nothing about its age: the facts are used.
+        A clock that stands before the file's own time proves nothing about its age: the facts are
+        used.
         """
         content = _load(self._inventory)
         if content is None:
@@ -153,7 +160,9 @@ def _damaged(file: Path, why: str) -> Damaged:
 
 def _domain(content: Mapping[str, Any]) -> Domain:
     (first, last), (low, high) = content["priorities"], content["tables"]
-    return Domain(int(content["protocol"]), range(int(first), int(last) + 1), range(int(low), int(high) + 1))
+    return Domain(
+        int(content["protocol"]), range(int(first), int(last) + 1), range(int(low), int(high) + 1)
+    )
 
 
 def _domain_json(domain: Domain) -> dict[str, object]:
@@ -166,7 +175,10 @@ def _domain_json(domain: Domain) -> dict[str, object]:
 
 def _eni(content: Mapping[str, Any]) -> Eni:
     return Eni(
-        str(content["id"]), str(content["mac"]), _addressing(content["v4"]), _addressing(content["v6"])
+        str(content["id"]),
+        str(content["mac"]),
+        _addressing(content["v4"]),
+        _addressing(content["v6"]),
     )
 
 
@@ -185,7 +197,12 @@ def _addressing(content: Mapping[str, Any] | None) -> Addressing | None:
 
 
 def _eni_json(eni: Eni) -> dict[str, object]:
-    return {"id": eni.id, "mac": eni.mac, "v4": _addressing_json(eni.v4), "v6": _addressing_json(eni.v6)}
+    return {
+        "id": eni.id,
+        "mac": eni.mac,
+        "v4": _addressing_json(eni.v4),
+        "v6": _addressing_json(eni.v6),
+    }
 
 
 def _addressing_json(addressing: Addressing | None) -> dict[str, object] | None:

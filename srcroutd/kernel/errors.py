@@ -4,13 +4,19 @@
 Each message says what failed, where, and what to do next, for an operator to read as it is.
 """
 
+from srcroutd.core.errors import Exit, OperatorError
 
-class KernelLacks(Exception):
+
+class KernelLacks(OperatorError):
     """A feature that we cannot do without is missing from this kernel."""
 
+    exit_code = Exit.KERNEL_LACKS
 
-class NotPermitted(Exception):
+
+class NotPermitted(OperatorError):
     """The kernel does not let this process change routing: CAP_NET_ADMIN is missing."""
+
+    exit_code = Exit.NOT_PERMITTED
 
 
 class TornDump(Exception):

@@ -44,9 +44,10 @@ class Failure:
 def add_rule(rule: Rule, *, exclusive: bool) -> Message:
     """Add a rule. ``exclusive`` refuses a second one of the same kind with EEXIST.
 
-    The kernel's test for a twin is too strict: it takes an absent ``from`` or ``to`` for any, and looks
-    neither at ``not`` nor at the target of ``goto``, so EEXIST can be false within one priority. It
-    walks all rules, too: without it, and from the highest priority down, adding is ten times as fast.
+    The kernel's test for a twin is too strict: it takes an absent ``from`` or ``to`` for any, and
+    looks neither at ``not`` nor at the target of ``goto``, so EEXIST can be false within one
+    priority. It walks all rules, too: without it, and from the highest priority down, adding is ten
+    times as fast.
     """
     flags = NLM_F_CREATE | NLM_F_EXCL if exclusive else NLM_F_CREATE
     return Message(RTM_NEWRULE, flags, _request(rule))
@@ -55,9 +56,9 @@ def add_rule(rule: Rule, *, exclusive: bool) -> Message:
 def delete_rule(rule: Rule) -> Message:
     """Delete the first rule that has all that this one has.
 
-    The kernel takes what is absent for any: of two rules with one priority and protocol, that with a
-    selector more (``iif``, ``fwmark``, ``suppress_prefixlength``) can go in place of the one meant, and
-    ``not`` is not compared. Give such rules priorities of their own, and look again.
+    The kernel takes what is absent for any: of two rules with one priority and protocol, that with
+    a selector more (``iif``, ``fwmark``, ``suppress_prefixlength``) can go in place of the one
+    meant, and ``not`` is not compared. Give such rules priorities of their own, and look again.
     """
     return Message(RTM_DELRULE, 0, _request(rule))
 

@@ -13,6 +13,8 @@ from srcroutd.kernel.codec_rule import decode_rule
 from srcroutd.kernel.wire import MESSAGE, RTM_NEWROUTE, RTM_NEWRULE
 
 _FAMILIES = {2: "IPv4", 10: "IPv6", 128: "IPv4 multicast", 129: "IPv6 multicast"}
+_NO_SUPPRESSION = ("FRA_SUPPRESS_PREFIXLEN", 0xFFFFFFFF)
+"""Every rule has it."""
 
 
 def describe(kind: Literal["rule", "route"], body: bytes) -> str:
@@ -51,7 +53,12 @@ def _words(fields: Mapping[str, Any]) -> list[str]:
     ]
     for pair in fields.get("attrs", ()):
         name, value = pair[0], pair[1]
-        words.append(f"{name.partition('_')[2].lower() or name} {_spoken(value)}")
+        if (name, value) == _NO_SUPPRESSION:
+            continue
+        if name == "UNKNOWN":
+            words.append(f"attribute {value['header']['type']}")
+        else:
+            words.append(f"{name.partition('_')[2].lower()} {_spoken(value)}")
     return words
 
 

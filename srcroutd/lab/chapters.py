@@ -5,12 +5,11 @@ trace.
 import time
 from collections.abc import Callable
 
-from srcroutd.core.net import IP
+from srcroutd.lab.measures import TIMES, answers, by_wire, lose, plug, printed
 from srcroutd.lab.recorder import Recorder
-from srcroutd.lab.story import Step, Tale
-from srcroutd.lab.topology import CLIENT_V4, CLIENT_V6, ETH0, ETH1, ETH2, Eni
+from srcroutd.lab.story import Tale
+from srcroutd.lab.topology import ETH0, ETH1, ETH2
 
-_TIMES = 10
 _EXTRA = ETH2.vswitch.v4[21]
 _EVERYTHING = ("rule", "-6 rule", "route show table all", "-6 route show table all")
 _PRIMARY = (
@@ -24,33 +23,33 @@ def without(tale: Tale) -> None:
     """The problem: eth1 is attached as the image attaches it, and nothing more."""
     with tale.step(
         "Without srcroutd: requests come in by eth1, replies leave by eth0 and die",
-        lambda _: "a reply that leaves by eth0 bears eth1's address: the source check drops it",
+        lambda _: "the source check drops what leaves eth0 with eth1's address",
     ) as step:
         tale.show("client ──▶ eth1     eth0 ──▶ ✗ source check")
         for version in (4, 6):
-            _lose(tale, step, version)
-        control = tale.cloud.client.ping(ETH0.v4[0], _TIMES)
-        tale.show(f"eth0's own address {ETH0.v4[0]} answers: {control.answered} of {_TIMES}")
-        step.expect(control.answered == _TIMES, "the client cannot even reach eth0")
-        tale.remembered["everything"] = _print(tale, _EVERYTHING)
+            lose(tale, step, version)
+        control = tale.cloud.client.ping(ETH0.v4[0], TIMES)
+        tale.show(f"eth0's own address {ETH0.v4[0]} answers: {control.answered} of {TIMES}")
+        step.expect(control.answered == TIMES, "the client cannot even reach eth0")
+        tale.remembered["everything"] = printed(tale, _EVERYTHING)
 
 
 def empty_configuration(tale: Tale) -> None:
     """Start with nothing configured and only the primary NIC there."""
     with tale.step(
-        "srcroutd starts with an empty configuration; eth1 is unplugged for the moment",
+        "srcroutd starts with an empty configuration (eth1 is unplugged for now)",
         lambda step: (
             f"ready after {step.figures['ready_ms']:.0f} ms; the primary NIC is left alone"
         ),
     ) as step:
         tale.cloud.detach(ETH1)
-        before = _print(tale, _EVERYTHING)
-        tale.remembered["primary"] = _print(tale, _PRIMARY)
+        before = printed(tale, _EVERYTHING)
+        tale.remembered["primary"] = printed(tale, _PRIMARY)
         ready = tale.cloud.daemon.start("")
         step.figures["ready_ms"] = ready.ms
         tale.show(f"its status: {tale.cloud.daemon.status() or 'none'}")
         step.expect(
-            _print(tale, _EVERYTHING) == before, "rules or routes changed with no eth1 there"
+            printed(tale, _EVERYTHING) == before, "rules or routes changed with no eth1 there"
         )
         step.expect(tale.cloud.client.probe(ETH0.v4[0]), "eth0 does not answer any more")
 
@@ -61,9 +60,9 @@ def attach(tale: Tale) -> None:
         "eth1 is plugged in",
         lambda step: f"{step.figures['first_reply_ms']:.0f} ms from the plug to the first reply",
     ) as step:
-        _plug(tale, step, ETH1)
+        plug(tale, step, ETH1)
         tale.show("client ──▶ eth1 ──▶ client")
-        _answers(tale, step, ETH1)
+        answers(tale, step, ETH1)
         rules = tale.cloud.instance.ip("rule")
         tale.show("ip rule")
         tale.quote("\n".join(line for line in rules.splitlines() if "proto" in line))
@@ -81,9 +80,9 @@ def same_subnet(tale: Tale) -> None:
             " each answers on its own wire"
         ),
     ) as step:
-        _plug(tale, step, ETH2)
-        _answers(tale, step, ETH1)
-        _answers(tale, step, ETH2)
+        plug(tale, step, ETH2)
+        answers(tale, step, ETH1)
+        answers(tale, step, ETH2)
 
 
 def another_address(tale: Tale) -> None:
@@ -98,10 +97,10 @@ def another_address(tale: Tale) -> None:
         step.expect(first, "no reply within 10 s")
         step.figures["first_reply_ms"] = (first - added.began) * 1000 if first and added else None
         tale.cloud.wire.reset()
-        tale.cloud.client.ping(_EXTRA, _TIMES)
+        tale.cloud.client.ping(_EXTRA, TIMES)
         left = tale.cloud.wire.answered_by(_EXTRA)
-        tale.show(f"ping {_EXTRA}: {_TIMES} sent; out: {_by(left)}")
-        step.expect(left == {"eth2": _TIMES}, f"replies left by {_by(left)}, expected by eth2")
+        tale.show(f"ping {_EXTRA}: {TIMES} sent; out: {by_wire(left)}")
+        step.expect(left == {"eth2": TIMES}, f"replies left by {by_wire(left)}, expected by eth2")
 
 
 def drift(tale: Tale) -> None:
@@ -113,7 +112,7 @@ def drift(tale: Tale) -> None:
             f" {step.figures['table_ms']:.1f} ms (by ip monitor's clock)"
         ),
     ) as step:
-        before = _print(tale, _EVERYTHING)
+        before = printed(tale, _EVERYTHING)
         priority = tale.rules(ETH1)[-1]["priority"]
         for name, command in (
             ("rule_ms", f"rule del priority {priority}"),
@@ -124,8 +123,8 @@ def drift(tale: Tale) -> None:
             tale.cloud.instance.run("ip", *command.split(), check=False)
             step.figures[name] = tale.recorder.healed_ms()
             step.expect(step.figures[name] is not None, f"not healed: ip {command}")
-        step.expect(_print(tale, _EVERYTHING) == before, "what came back is not what was lost")
-        _answers(tale, step, ETH1)
+        step.expect(printed(tale, _EVERYTHING) == before, "what came back is not what was lost")
+        answers(tale, step, ETH1)
 
 
 def flap(tale: Tale) -> None:
@@ -157,7 +156,7 @@ def flap(tale: Tale) -> None:
         step.figures["first_reply_ms"] = (first - up.began) * 1000 if first else None
         step.expect(first, "eth1 does not answer within 10 s")
         step.expect(other.lost == 0, f"eth2 lost {other.lost} of {other.sent} replies")
-        _answers(tale, step, ETH1)
+        answers(tale, step, ETH1)
 
 
 def reboot(tale: Tale) -> None:
@@ -169,7 +168,7 @@ def reboot(tale: Tale) -> None:
             " from its state file"
         ),
     ) as step:
-        before = _print(tale, ("rule", "-6 rule"))
+        before = printed(tale, ("rule", "-6 rule"))
         tale.cloud.metadata.stop()
         tale.cloud.reboot_instance()
         tale.recorder = Recorder(tale.cloud)
@@ -180,10 +179,10 @@ def reboot(tale: Tale) -> None:
         ready = tale.cloud.daemon.start()
         step.figures["ready_ms"] = ready.ms
         for nic in (ETH1, ETH2):
-            _answers(tale, step, nic)
+            answers(tale, step, nic)
         step.expect(not lost, "eth1 answered without srcroutd")
         step.expect(
-            _print(tale, ("rule", "-6 rule")) == before, "the rules are not those of before"
+            printed(tale, ("rule", "-6 rule")) == before, "the rules are not those of before"
         )
         tale.cloud.metadata.start()
         tale.show("metadata is back")
@@ -214,27 +213,24 @@ def detach(tale: Tale) -> None:
         step.figures |= {"eth0_sent": other.sent, "eth0_lost": other.lost}
         step.expect(other.lost == 0, f"eth0 lost {other.lost} of {other.sent} replies")
         step.expect(
-            _print(tale, _PRIMARY) == tale.remembered["primary"], "eth0 is not as it was at first"
+            printed(tale, _PRIMARY) == tale.remembered["primary"], "eth0 is not as it was at first"
         )
-        _answers(tale, step, ETH1)
+        answers(tale, step, ETH1)
 
 
 def cleanup(tale: Tale) -> None:
     """Stopping changes nothing; cleaning up leaves nothing."""
     with tale.step(
         "srcroutd is stopped, then srcroutctl cleanup",
-        lambda step: (
-            "stopped, routing stood; cleaned up, it is as in step 1, byte for byte"
-            f" ({step.figures['lines']} lines)"
-        ),
+        lambda step: "stopped: routing stood; cleaned up: all is byte for byte as in step 1",
     ) as step:
-        before = _print(tale, _EVERYTHING)
+        before = printed(tale, _EVERYTHING)
         tale.cloud.daemon.stop()
-        step.expect(_print(tale, _EVERYTHING) == before, "stopping changed rules or routes")
-        _answers(tale, step, ETH1)
+        step.expect(printed(tale, _EVERYTHING) == before, "stopping changed rules or routes")
+        answers(tale, step, ETH1)
         tale.show("srcroutctl cleanup")
         tale.quote(tale.cloud.daemon.ctl("cleanup").out.splitlines()[-1])
-        after = _print(tale, _EVERYTHING)
+        after = printed(tale, _EVERYTHING)
         step.figures["lines"] = len(after.splitlines())
         traces = set(after.splitlines()) ^ set(tale.remembered["everything"].splitlines())
         for line in sorted(traces):
@@ -254,60 +250,3 @@ CHAPTERS: tuple[Callable[[Tale], None], ...] = (
     detach,
     cleanup,
 )
-
-
-def _lose(tale: Tale, step: Step, version: int) -> None:
-    """Ping eth1 without srcroutd, and follow the packets along the wires."""
-    address: IP = ETH1.v4[0] if version == CLIENT_V4.version else ETH1.v6[0]
-    client: IP = CLIENT_V4 if version == CLIENT_V4.version else CLIENT_V6
-    wire = tale.cloud.wire
-    wire.reset()
-    tale.cloud.client.ping(address, _TIMES)
-    entered = wire.count("eth1", "down", "ping", client, address)
-    left = wire.answered_by(address)
-    arrived = wire.count("client", "down", "pong", address, client)
-    by = _by(left)
-    tale.show(f"ping {address}: {_TIMES} sent, {entered} in by eth1; out: {by}; arrived: {arrived}")
-    step.figures[f"ipv{version}"] = {
-        "sent": _TIMES,
-        "entered": entered,
-        "left": left,
-        "arrived": arrived,
-    }
-    step.expect(left == {"eth0": _TIMES}, f"replies of {address} left by {by}, expected by eth0")
-    step.expect(arrived == 0, f"{arrived} replies of {address} passed the source check")
-
-
-def _plug(tale: Tale, step: Step, nic: Eni) -> None:
-    """Attach while the client pings every 2 ms; the time from the plug to the first reply."""
-    tale.cloud.wire.reset()
-    waiting = tale.cloud.client.begin(nic.v4[0], every_ms=2, first=True)
-    began = tale.cloud.attach(nic).began
-    first = waiting.result().first_at
-    step.figures["first_reply_ms"] = (first - began) * 1000 if first else None
-    step.expect(first, f"{nic.name} does not answer within 10 s")
-    wrong = tale.cloud.wire.answered_by(nic.v4[0]).get("eth0", 0)
-    tale.show(
-        f"the client pings every 2 ms; before the first reply by {nic.name}, {wrong} left by eth0"
-    )
-
-
-def _answers(tale: Tale, step: Step, nic: Eni) -> None:
-    """Both families: all replies leave by the NIC's own wire and arrive."""
-    for address in (nic.v4[0], nic.v6[0]):
-        tale.cloud.wire.reset()
-        pings = tale.cloud.client.ping(address, _TIMES)
-        left = tale.cloud.wire.answered_by(address)
-        by = _by(left)
-        tale.show(f"ping {address}: {_TIMES} sent; out: {by}; arrived: {pings.answered}")
-        held = left == {nic.name: _TIMES} and pings.answered == _TIMES
-        step.expect(held, f"{address} should answer by {nic.name}: {by}, {pings.answered} arrived")
-
-
-def _by(left: dict[str, int]) -> str:
-    return ", ".join(f"{number} by {name}" for name, number in left.items()) or "none"
-
-
-def _print(tale: Tale, commands: tuple[str, ...]) -> str:
-    """What ``ip`` prints, all in one."""
-    return "".join(f"# ip {words}\n{tale.cloud.instance.ip(words)}" for words in commands)

@@ -33,22 +33,6 @@ from srcroutd.lab.topology import ETH0, Eni
 from srcroutd.lab.vpc import Vpc
 from srcroutd.lab.wire import Wire
 
-# A fresh namespace copies some of the host's sysctls: these are set so that no lab depends on its
-# host.
-_ANY_HOST = {
-    **{
-        f"net/ipv4/conf/{which}/{key}": "0"
-        for which in ("all", "default")
-        for key in ("rp_filter", "arp_ignore", "arp_announce", "arp_filter", "promote_secondaries")
-    },
-    "net/ipv6/conf/all/disable_ipv6": "0",
-    "net/ipv6/conf/default/disable_ipv6": "0",
-    "net/ipv6/conf/default/accept_ra": "0",
-    # Duplicate address detection keeps each link-local address, and so NDP, from working for a
-    # second.
-    "net/ipv6/conf/all/accept_dad": "0",
-    "net/ipv6/conf/default/accept_dad": "0",
-}
 _PRIMARY_METRIC = 100
 
 
@@ -158,18 +142,11 @@ class Cloud:
         ``listed``: metadata tells of it already. ``metric``: add a default route to main, too.
         The result's ``began`` is the time just before the kernel was told.
         """
-        if nic.name in self.attached:
-            raise LabError(f"{nic.name} is attached")
-        if self.enis.setdefault(nic.name, nic) != nic:
-            raise LabError(f"another {nic.name} is in this cloud already")
-        if not self._has_port(nic):
-            self._vpc.connect([nic], self.enis.values())
-        self.attached[nic.name] = name or nic.name
-        self._metrics[nic.name] = metric
-        if listed:
-            self.listed.add(nic.name)
-        self.say()
-        return self._plug(nic)
+        return self._attach({name or nic.name: nic}, listed=listed, metric=metric)
+
+    def attach_all(self, enis: Iterable[Eni]) -> Ran:
+        """Plug many ENIs in one go, as ``attach`` does one: a storm."""
+        return self._attach({nic.name: nic for nic in enis}, listed=True, metric=None)
 
     def detach(self, nic: Eni, *, listed: bool = False) -> Ran:
         """Unplug an ENI: its NIC is gone. ``listed``: metadata still tells of it."""
@@ -177,7 +154,7 @@ class Cloud:
         if not listed:
             self.listed.discard(nic.name)
         self.say()
-        return self._unplug(nic, name)
+        return self._unplug({nic.name: name})
 
     def add_address(
         self, nic: Eni, address: IP | str, *, listed: bool = True, on_nic: bool = True
@@ -208,27 +185,21 @@ class Cloud:
         return done
 
     def say(self, fault: Mapping[str, Any] | None = None) -> None:
-        """Have metadata tell of the listed ENIs as they are now, perhaps with a fault of the
-        service.
-        """
+        """Have metadata tell of the listed ENIs as they are now, perhaps with a fault."""
         told = [nic for name, nic in self.enis.items() if name in self.listed]
         primary = next(iter(self.enis.values()))
         self.metadata.write(facts(told, primary, self.token_mode, fault))
         self._save()
 
     def reboot_instance(self) -> None:
-        """Cut the instance's power and boot it again: same ENIs, same disk (etc, state), nothing
-        else.
-        """
-        for name, nic_name in self.attached.items():
-            self._unplug(self.enis[name], nic_name)
+        """Cut the instance's power and boot it again: same ENIs, same etc and state, no more."""
+        self._unplug(self.attached)
         self._hold("halt", name="instance")
         for left in self.daemon.runtime_dir.iterdir():
             left.unlink()
         self._boot("instance", ecs=True)
         self._set_up_instance()
-        for name in self.attached:
-            self._plug(self.enis[name])
+        self._plug(self.attached)
 
     def neighbour(self, address: IPv4Address | str) -> Machine:
         """Another host of the VPC, at ``address``, on a port of its own."""
@@ -260,34 +231,54 @@ class Cloud:
         self._boot("instance", ecs=True)
         self._set_up_instance()
         self._vpc.connect(enis, enis)
-        for nic in enis:
-            self._plug(nic)
+        self._plug(self.attached)
         if metadata:
             self.metadata.wait()
 
     def _boot(self, name: str, *, ecs: bool = False) -> Machine:
         self._hold("boot", name=name, ecs=ecs)
         machine = Machine(self.folder, name)
-        machine.sysctl(_ANY_HOST)
+        machine.forget_host()
         return machine
 
     def _set_up_instance(self) -> None:
         self.instance.ip_batch(["link set lo up"])
         self.instance.echo()
 
-    def _plug(self, nic: Eni) -> Ran:
-        name = self.attached[nic.name]
-        began = self._park([topology.attach_line(nic, "instance", name)])["began"]
-        lines = topology.configure_lines(nic, name, self._metrics[nic.name])
+    def _attach(self, nics: Mapping[str, Eni], *, listed: bool, metric: int | None) -> Ran:
+        for nic in nics.values():
+            if nic.name in self.attached:
+                raise LabError(f"{nic.name} is attached")
+            if self.enis.get(nic.name, nic) != nic:
+                raise LabError(f"another {nic.name} is in this cloud already")
+        fresh = [nic for nic in nics.values() if nic.name not in self.enis]
+        self.enis |= {nic.name: nic for nic in fresh}
+        if fresh:
+            self._vpc.connect(fresh, self.enis.values())
+        plugged = {nic.name: name for name, nic in nics.items()}
+        self.attached |= plugged
+        self._metrics |= dict.fromkeys(plugged, metric)
+        if listed:
+            self.listed |= plugged.keys()
+        self.say()
+        return self._plug(plugged)
+
+    def _plug(self, names: Mapping[str, str]) -> Ran:
+        """Plug parked ENIs in under these names, all in one call, and configure them in another."""
+        nics = [(self.enis[eni], name) for eni, name in names.items()]
+        plugs = [topology.attach_line(nic, "instance", name) for nic, name in nics]
+        began = self._park(plugs)["began"]
+        lines = [
+            line
+            for nic, name in nics
+            for line in topology.configure_lines(nic, name, self._metrics[nic.name])
+        ]
         return replace(self.instance.ip_batch(lines), began=began)
 
-    def _unplug(self, nic: Eni, name: str) -> Ran:
-        lines = [f"link set {name} netns 1 name {nic.parked}"]
+    def _unplug(self, names: Mapping[str, str]) -> Ran:
+        lines = [topology.detach_line(self.enis[eni], name) for eni, name in names.items()]
         done = self._hold("ip", lines=lines, netns="instance")
         return Ran(0, "", "", done["began"], done["ended"])
-
-    def _has_port(self, nic: Eni) -> bool:
-        return self.router.run("ip", "link", "show", nic.port, check=False).code == 0
 
     def _park(self, lines: Sequence[str]) -> dict[str, Any]:
         """``ip`` beside the holder, where the NICs of detached ENIs lie."""

@@ -26,13 +26,18 @@ def base_folder() -> Path:
     path = _base_path()
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.is_symlink() or path.stat().st_uid != os.geteuid():
-        raise LabError(f"{path} belongs to somebody else; remove it, or set XDG_RUNTIME_DIR")
+        raise LabError(
+            f"{path} belongs to somebody else; set SRCROUTD_LAB_DIR to a folder of yours"
+        )
     path.chmod(0o700)
     return path
 
 
 def _base_path() -> Path:
-    if os.geteuid() == 0:
+    if chosen := os.environ.get("SRCROUTD_LAB_DIR"):
+        return Path(chosen)
+    # The root of a user namespace is not /run's.
+    if os.geteuid() == 0 and os.access("/run", os.W_OK):
         return Path("/run/srcroutd-lab")
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     if runtime and os.access(runtime, os.W_OK):

@@ -11,6 +11,23 @@ from typing import Any
 from srcroutd.core.net import IP
 from srcroutd.lab.calls import LabError, call, listener_pid
 
+# A fresh namespace copies some of the host's sysctls: these are set so that no lab depends on its
+# host.
+_ANY_HOST = {
+    **{
+        f"net/ipv4/conf/{which}/{key}": "0"
+        for which in ("all", "default")
+        for key in ("rp_filter", "arp_ignore", "arp_announce", "arp_filter", "promote_secondaries")
+    },
+    "net/ipv6/conf/all/disable_ipv6": "0",
+    "net/ipv6/conf/default/disable_ipv6": "0",
+    "net/ipv6/conf/default/accept_ra": "0",
+    # Duplicate address detection keeps each link-local address, and so NDP, from working for a
+    # second.
+    "net/ipv6/conf/all/accept_dad": "0",
+    "net/ipv6/conf/default/accept_dad": "0",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Ran:
@@ -102,6 +119,10 @@ class Machine:
     def sysctl(self, values: Mapping[str, str]) -> None:
         """Write sysctls: {"net/ipv4/ip_forward": "1"}."""
         self.ask({"do": "sysctl", "values": dict(values)})
+
+    def forget_host(self) -> None:
+        """Set what a fresh network namespace has copied from the host's sysctls."""
+        self.sysctl(_ANY_HOST)
 
     def echo(self) -> None:
         """Echo TCP and UDP on port 7 of every address from now on."""

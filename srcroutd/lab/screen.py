@@ -14,6 +14,9 @@ _ASCII = str.maketrans(
         "┬": "+", "┴": "+", "┼": "+", "═": "=", "▶": ">", "✗": "x", "·": "-", "…": "...",
     }
 )  # fmt: skip
+_COERCED = {"C.UTF-8", "C.utf8", "UTF-8"}
+"""What Python itself sets LC_CTYPE to under LANG=C (PEP 538): that is not the person's wish."""
+
 _CODES = {"bold": "1", "dim": "2", "good": "32", "bad": "1;31"}
 
 
@@ -29,7 +32,9 @@ class Screen:
 
     def line(self, text: str = "", style: str = "") -> None:
         """One line, at once."""
-        shown = text.translate(_ASCII) if self._ascii else text
+        shown = text
+        if self._ascii:
+            shown = text.translate(_ASCII).encode("ascii", "replace").decode()
         if self._colour and style:
             shown = f"\033[{_CODES[style]}m{shown}\033[0m"
         self._stream.write(f"{shown}\n")
@@ -46,6 +51,8 @@ class Screen:
 
 def _locale_is_utf8() -> bool:
     """What the locale says; not what Python makes of it, which is UTF-8 under LANG=C too."""
-    names = (os.environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
-    chosen = next((name for name in names if name), "")
+    names = ["LC_ALL", "LC_CTYPE", "LANG"]
+    if os.environ.get("LC_CTYPE") in _COERCED:
+        names.remove("LC_CTYPE")
+    chosen = next((word for name in names if (word := os.environ.get(name))), "")
     return chosen.lower().replace("-", "").endswith("utf8")

@@ -205,6 +205,11 @@ def attach_line(nic: Eni, pid_or_name: str, name: str) -> str:
     return f"link set {nic.parked} netns {pid_or_name} name {name}"
 
 
+def detach_line(nic: Eni, name: str) -> str:
+    """Unplug a NIC and park it: process 1 is the holder (run by it, in the instance's network)."""
+    return f"link set {name} netns 1 name {nic.parked}"
+
+
 def configure_lines(nic: Eni, name: str, default_metric: int | None = None) -> list[str]:
     """What a DHCP client does with a new NIC: up, addresses, perhaps a default route in main."""
     lines = [f"link set {name} up"]

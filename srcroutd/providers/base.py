@@ -1,4 +1,6 @@
-"""The interface between the daemon and whatever knows the ENIs: ask, and get readings or a reason why not."""
+"""The interface between the daemon and whatever knows the ENIs: ask, and get readings or a reason
+why not.
+"""
 
 from collections.abc import AsyncIterator
 from typing import Protocol
@@ -16,8 +18,9 @@ class Provider(Protocol):
         """One read of everything, yielded in parts as they become complete.
 
         Each part is usable by itself, so that no ENI waits for another's record. The last part of a
-        successful read has ``listed`` set. A failure is yielded as ``Unknown``; nothing is raised but
-        ``asyncio.CancelledError``. One call costs a bounded number of requests and a bounded time.
+        successful read has ``listed`` set. A failure is yielded as ``Unknown``; nothing is raised
+        but ``asyncio.CancelledError``. One call costs a bounded number of requests and a bounded
+        time.
         """
         ...
 

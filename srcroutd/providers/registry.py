@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from srcroutd.core.errors import ConfigError, NoProvider
 from srcroutd.providers.base import Provider
 from srcroutd.providers.dmi import DMI, detect
 
@@ -17,11 +18,11 @@ PROVIDERS = {
 """Name to "module:Class". A new cloud is one line here."""
 
 
-class UnknownProviderError(ValueError):
+class UnknownProviderError(ConfigError):
     """A name that is in no list. The message names the nearest one that is."""
 
 
-class NoCloudError(LookupError):
+class NoCloudError(NoProvider):
     """``auto`` was asked for on a machine that does not say it is a cloud we know."""
 
 

@@ -1,7 +1,7 @@
 """Provider ``static``: the facts come from the configuration file, for hosts without a cloud.
 
-An entry that names a device is joined with whatever MAC that device has now; a device that is not there yet
-is simply not listed, and the next link event asks again.
+An entry that names a device is joined with whatever MAC that device has now; a device that is not
+there yet is simply not listed, and the next link event asks again.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -12,7 +12,9 @@ from srcroutd.core.refusals import clashes, refusals
 
 
 class StaticProvider:
-    """Facts from ``[[eni]]`` entries. ``macs`` tells the MAC of each device name at the time of the call."""
+    """Facts from ``[[eni]]`` entries. ``macs`` tells the MAC of each device name at the time of the
+    call.
+    """
 
     name = "static"
 

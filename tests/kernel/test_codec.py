@@ -194,7 +194,7 @@ def test_iproute2_and_we_mean_the_same_action(ip: Ip, words: str, rule: Rule, no
     ("words", "beyond"),
     [
         ("ipproto tcp dport 80-90", (22, 24)),
-        ("uidrange 5-9", (20,)),
+        ("uidrange 0-0", (20,)),
         ("suppress_ifgroup 5", (13,)),
         ("tos 0x10", (0,)),
         ("from 192.0.2.5/24", (2,)),
@@ -214,6 +214,7 @@ def test_what_our_type_cannot_say_of_a_rule_is_beyond_and_deletable(
     if beyond == (0,):
         return
     assert " 200 " in describe("rule", key)
+    assert "UNKNOWN" not in describe("rule", key)
     assert words.rsplit(maxsplit=1)[-1].replace("-", ":").partition("/")[0] in describe("rule", key)
 
 

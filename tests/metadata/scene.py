@@ -7,7 +7,8 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from srcroutd.core.inventory import Eni, Inventory, Reading, Unknown, learn
+from srcroutd.core.inventory import Eni, Inventory, Reading, Unknown
+from srcroutd.core.learn import learn
 from srcroutd.lab.metadata import MetadataService
 from srcroutd.lab.metadata_facts import EniFacts, Facts, Fault
 from srcroutd.providers.aliyun import AliyunProvider

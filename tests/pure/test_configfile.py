@@ -1,4 +1,6 @@
-"""The configuration file: complete when empty, and every mistake named with file, line and nearest key."""
+"""The configuration file: complete when empty, and every mistake named with file, line and nearest
+key.
+"""
 
 from pathlib import Path
 
@@ -37,14 +39,17 @@ def test_no_file_and_an_empty_file_are_complete(tmp_path: Path) -> None:
         ('provider = "static"', ["[[eni]]"]),
         ('provider = "static"\n[[eni]]\nname = "eth1"', ["ipv4 or ipv6"]),
         (
-            'provider = "static"\n[[eni]]\nname = "eth1"\n[eni.ipv4]\nsubnet = "192.0.2.0/24"\ngatway = "192.0.2.1"',
+            'provider = "static"\n[[eni]]\nname = "a"\n[eni.ipv4]\nsubnet = "192.0.2.0/24"\n'
+            'gatway = "192.0.2.1"',
             [":6:", "gatway", "gateway"],
         ),
         ("provider = \n", ["line 1"]),
         ("refresh = 1", [":1:", "refresh", "30"]),
     ],
 )
-def test_a_mistake_is_named_with_file_line_and_what_to_do(tmp_path: Path, text: str, words: list[str]) -> None:
+def test_a_mistake_is_named_with_file_line_and_what_to_do(
+    tmp_path: Path, text: str, words: list[str]
+) -> None:
     with pytest.raises(ConfigError) as caught:
         load(written(tmp_path, text))
     sentence = str(caught.value)
@@ -55,7 +60,9 @@ def test_a_mistake_is_named_with_file_line_and_what_to_do(tmp_path: Path, text: 
 
 def test_drop_ins_win_in_name_order_and_add_their_entries(tmp_path: Path) -> None:
     file = written(tmp_path, 'refresh = 100\n[[nic]]\nname = "eth1"\nmanage = false')
-    written(tmp_path, 'refresh = 200\n[[nic]]\nname = "eth2"\nmanage = false', "srcroutd.toml.d/10.toml")
+    written(
+        tmp_path, 'refresh = 200\n[[nic]]\nname = "eth2"\nmanage = false', "srcroutd.toml.d/10.toml"
+    )
     written(tmp_path, "refresh = 300", "srcroutd.toml.d/20.toml")
     config = load(file)
     assert config.refresh_s == 300

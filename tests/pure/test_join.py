@@ -95,7 +95,9 @@ def test_an_address_on_two_nics_belongs_to_the_eni_that_lists_it() -> None:
     twice = (address(1, "198.51.100.5/24"), address(2, "198.51.100.5/24"))
     other = eni(2, addressing("198.51.100.9", subnet="198.51.100.0/24", gateway="198.51.100.253"))
     known = replace(KNOWN, enis={**KNOWN.enis, mac(2): other})
-    claimed = {nic.link.name: nic.claimed for nic in joined(known, (link(0), link(1), link(2)), twice).nics}
+    claimed = {
+        nic.link.name: nic.claimed for nic in joined(known, (link(0), link(1), link(2)), twice).nics
+    }
     assert claimed == {"eth1": frozenset(), "eth2": {twice[0].ip}}
 
 

@@ -24,8 +24,11 @@ def test_the_default_bands_have_ninety_eight_seats() -> None:
 
 
 @given(st.lists(enis, min_size=1))
-def test_an_eni_keeps_its_number_through_any_sequence_of_attach_and_detach(story: list[list[str]]) -> None:
-    seating, known = Seating(), {}
+def test_an_eni_keeps_its_number_through_any_sequence_of_attach_and_detach(
+    story: list[list[str]],
+) -> None:
+    seating = Seating()
+    known: dict[str, int] = {}
     for present in story:
         seating, _ = seat(seating, pairs(present), DOMAIN, {})
         for name, number in numbers(seating).items():
@@ -37,7 +40,9 @@ def test_an_eni_keeps_its_number_through_any_sequence_of_attach_and_detach(story
 def test_the_order_in_which_nics_appear_does_not_matter(present: list[str], luck: object) -> None:
     shuffled = list(present)
     luck.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert seat(Seating(), pairs(present), DOMAIN, {}) == seat(Seating(), pairs(shuffled), DOMAIN, {})
+    assert seat(Seating(), pairs(present), DOMAIN, {}) == seat(
+        Seating(), pairs(shuffled), DOMAIN, {}
+    )
 
 
 def test_a_number_that_a_stranger_uses_is_not_given_out() -> None:

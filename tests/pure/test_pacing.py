@@ -39,7 +39,8 @@ def test_a_budget_lets_a_burst_through_and_then_one_read_a_refill() -> None:
 
 
 def test_an_object_that_is_undone_again_and_again_is_reported_once_and_then_given_time() -> None:
-    quarrels, reports = Quarrels(patience=3), []
+    quarrels = Quarrels(patience=3)
+    reports: list[object] = []
     for second in range(8):
         reports += quarrels.restored(["rule"], now=float(second))
     assert reports == ["rule"]

@@ -12,6 +12,8 @@ from srcroutd.core.numbering import Domain
 from srcroutd.core.plan import Desired, Pruning, plan
 from tests.pure.worlds import DOMAIN, Kernel, address, addressing, desired, eni, nic, told
 
+Wanted = Desired[Rule | Route]
+
 GO = Pruning((DOMAIN,), lambda _domain, _thing: "no longer wanted")
 STAY = Pruning((DOMAIN,), lambda _domain, _thing: None)
 
@@ -22,7 +24,9 @@ def one_nic(number: int = 1, hosts: tuple[int, ...] = (5,)) -> Nic:
         subnet=f"192.0.{number}.0/24",
         gateway=f"192.0.{number}.253",
     )
-    return nic(number, eni(number, half), [address(number, f"192.0.{number}.{host}/24") for host in hosts])
+    return nic(
+        number, eni(number, half), [address(number, f"192.0.{number}.{host}/24") for host in hosts]
+    )
 
 
 def test_a_new_eni_gets_its_routes_before_its_rules() -> None:
@@ -44,7 +48,9 @@ def test_a_detached_eni_loses_its_rules_before_its_routes() -> None:
 
 def test_what_we_are_not_sure_of_stays() -> None:
     unknown = desired(one_nic())
-    kernel = Kernel().hold(want.thing for want in (*unknown.rules.values(), *unknown.routes.values()))
+    kernel = Kernel().hold(
+        want.thing for want in (*unknown.rules.values(), *unknown.routes.values())
+    )
     assert plan(Desired({}, {}), kernel.observed(), STAY) == ()
 
 
@@ -73,7 +79,9 @@ def test_the_numbers_of_an_earlier_configuration_are_cleared() -> None:
     wanted = desired(one_nic())
     kernel = Kernel().hold(want.thing for want in (*wanted.rules.values(), *wanted.routes.values()))
     kernel.hold([old])
-    assert told(plan(wanted, kernel.observed(), pruning)) == ["- ip rule 20016: from 192.0.1.5 lookup 20001"]
+    assert told(plan(wanted, kernel.observed(), pruning)) == [
+        "- ip rule 20016: from 192.0.1.5 lookup 20001"
+    ]
 
 
 @st.composite
@@ -81,7 +89,9 @@ def strangers(draw: st.DrawFn) -> list[Rule | Route]:
     """Rules and routes that are not ours: another protocol, or outside our bands, or both."""
     protocol = draw(st.sampled_from([0, 3, 4, 83, 200]))
     inside = protocol != 83
-    priority = draw(st.integers(18000, 18999) if inside else st.sampled_from([100, 17999, 19000, 30000]))
+    priority = draw(
+        st.integers(18000, 18999) if inside else st.sampled_from([100, 17999, 19000, 30000])
+    )
     table = draw(st.integers(18000, 18099) if inside else st.sampled_from([100, 254, 17999, 19000]))
     host = draw(st.integers(1, 250))
     rule = Rule(
@@ -104,7 +114,7 @@ nic_sets = st.dictionaries(
 @settings(max_examples=200, deadline=None)
 @given(nic_sets, nic_sets, st.lists(strangers(), max_size=4), st.data())
 def test_one_pass_converges_and_no_step_strands_a_rule_and_strangers_survive(
-    before: Desired, after: Desired, foreign: list[list[Rule | Route]], data: st.DataObject
+    before: Wanted, after: Wanted, foreign: list[list[Rule | Route]], data: st.DataObject
 ) -> None:
     standing = [want.thing for want in (*before.rules.values(), *before.routes.values())]
     lost = data.draw(st.sets(st.sampled_from(standing))) if standing else set()
@@ -127,7 +137,7 @@ def test_one_pass_converges_and_no_step_strands_a_rule_and_strangers_survive(
 
 @settings(max_examples=50, deadline=None)
 @given(nic_sets, st.randoms())
-def test_the_same_input_gives_the_same_plan_whatever_its_order(after: Desired, luck: object) -> None:
+def test_the_same_input_gives_the_same_plan_whatever_its_order(after: Wanted, luck: object) -> None:
     rules, routes = list(after.rules.items()), list(after.routes.items())
     luck.shuffle(rules)  # type: ignore[attr-defined]
     luck.shuffle(routes)  # type: ignore[attr-defined]

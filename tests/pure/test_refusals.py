@@ -77,7 +77,6 @@ def test_a_sound_record_is_not_refused() -> None:
         (v4(prefixes=prefixes("198.51.100.0/28", "198.51.100.0/30")), "overlap"),
         (v4(prefixes=prefixes("198.51.100.0/28", "198.51.100.0/28")), "overlap"),
         (v4(prefixes=prefixes("224.0.0.0/28")), "the delegated prefix 224.0.0.0/28 is multicast"),
-        (v4(addresses=()), "no address and no delegated prefix"),
     ],
 )
 def test_a_wrong_ipv4_half_is_refused_and_says_why(half: Addressing, sentence: str) -> None:

@@ -43,7 +43,9 @@ def test_the_table_holds_the_guard_then_the_subnet_then_the_gateway() -> None:
 
 
 def test_everything_bears_our_protocol() -> None:
-    wanted = derive_source(nic(1, eni(1, V4, V6), [address(1, "192.0.2.5/24"), address(1, "2001:db8:1::5/64")]))
+    wanted = derive_source(
+        nic(1, eni(1, V4, V6), [address(1, "192.0.2.5/24"), address(1, "2001:db8:1::5/64")])
+    )
     assert {want.thing.protocol for want in (*wanted.rules, *wanted.routes)} == {83}
 
 
@@ -85,26 +87,35 @@ def test_an_address_that_a_cni_took_off_the_nic_gets_no_rule() -> None:
 
 
 def test_an_address_in_the_subnet_that_metadata_does_not_list_gets_rules() -> None:
-    wanted = derive_source(nic(1, eni(1, V4), [address(1, "192.0.2.5/24"), address(1, "192.0.2.77/32")]))
+    wanted = derive_source(
+        nic(1, eni(1, V4), [address(1, "192.0.2.5/24"), address(1, "192.0.2.77/32")])
+    )
     found = [want for want in wanted.rules if "from 192.0.2.77 " in str(want.thing)]
     assert len(found) == 3
     assert "not listed by aliyun" in found[0].because
 
 
 def test_an_address_outside_the_subnet_that_nobody_listed_is_left_alone() -> None:
-    wanted = derive_source(nic(1, eni(1, V4), [address(1, "192.0.2.5/24"), address(1, "203.0.113.7/24")]))
+    wanted = derive_source(
+        nic(1, eni(1, V4), [address(1, "192.0.2.5/24"), address(1, "203.0.113.7/24")])
+    )
     assert not [rule for rule in rules(wanted) if "203.0.113.7" in rule]
 
 
 def test_link_local_and_tentative_addresses_get_nothing() -> None:
-    on_nic = [address(1, "fe80::1/64", scope=Scope.LINK), address(1, "2001:db8:1::5/64", tentative=True)]
+    on_nic = [
+        address(1, "fe80::1/64", scope=Scope.LINK),
+        address(1, "2001:db8:1::5/64", tentative=True),
+    ]
     wanted = derive_source(nic(1, eni(1, None, V6), on_nic))
     assert wanted.rules == wanted.routes == ()
     assert wanted.notes
 
 
 def test_a_delegated_prefix_gets_one_set_of_rules() -> None:
-    half = addressing("192.0.2.5", subnet="192.0.2.0/24", gateway="192.0.2.253", prefixes=("192.0.2.64/28",))
+    half = addressing(
+        "192.0.2.5", subnet="192.0.2.0/24", gateway="192.0.2.253", prefixes=("192.0.2.64/28",)
+    )
     wanted = derive_source(nic(1, eni(1, half), [address(1, "192.0.2.5/24")]))
     assert "18016: from 192.0.2.64/28 lookup 18001" in rules(wanted)
 
@@ -123,19 +134,27 @@ def test_with_many_addresses_strangers_packets_skip_the_nic() -> None:
 
 
 def test_with_a_source_outside_the_subnet_nothing_is_skipped() -> None:
-    half = addressing("192.0.2.5", subnet="192.0.2.0/24", gateway="192.0.2.253", prefixes=("198.51.100.0/28",))
+    half = addressing(
+        "192.0.2.5", subnet="192.0.2.0/24", gateway="192.0.2.253", prefixes=("198.51.100.0/28",)
+    )
     many = [address(1, f"192.0.2.{host}/24") for host in range(5, 6 + MANY_SOURCES)]
     assert not [rule for rule in rules(derive_source(nic(1, eni(1, half), many))) if "goto" in rule]
 
 
 def test_families_and_addresses_can_be_switched_off() -> None:
     settings = Settings(ipv6=False, oif_rule=False, ignore=frozenset({ip_network("192.0.2.6/32")}))
-    on_nic = [address(1, "192.0.2.5/24"), address(1, "192.0.2.6/24"), address(1, "2001:db8:1::5/64")]
+    on_nic = [
+        address(1, "192.0.2.5/24"),
+        address(1, "192.0.2.6/24"),
+        address(1, "2001:db8:1::5/64"),
+    ]
     wanted = derive_source(nic(1, eni(1, V4, V6), on_nic, settings=settings))
     assert {want.thing.family for want in wanted.rules} == {2}
     assert not [rule for rule in rules(wanted) if "oif" in rule or "192.0.2.6" in rule]
 
 
 def test_the_preferred_source_is_the_first_listed_address_that_is_there() -> None:
-    wanted = derive_source(nic(1, eni(1, V4), [address(1, "192.0.2.4/24"), address(1, "192.0.2.6/24")]))
+    wanted = derive_source(
+        nic(1, eni(1, V4), [address(1, "192.0.2.4/24"), address(1, "192.0.2.6/24")])
+    )
     assert "default via 192.0.2.253 dev eth1 table 18001 src 192.0.2.6" in routes(wanted)

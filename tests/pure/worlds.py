@@ -1,4 +1,6 @@
-"""Small worlds for the pure tests: NICs and ENIs with documentation addresses, and a kernel in a dict."""
+"""Small worlds for the pure tests: NICs and ENIs with documentation addresses, and a kernel in a
+dict.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -7,7 +9,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 from srcroutd.core.desired import Nic, Settings
 from srcroutd.core.inventory import Addressing, Eni
 from srcroutd.core.modes.source import derive_source
-from srcroutd.core.net import Address, Link, Route, Rule, Scope
+from srcroutd.core.net import Address, Family, Link, Route, Rule, Scope
 from srcroutd.core.numbering import Domain
 from srcroutd.core.plan import Desired, Observed, Operation
 
@@ -22,7 +24,9 @@ def link(number: int, *, name: str | None = None, up: bool = True) -> Link:
     return Link(number + 2, f"eth{number}" if name is None else name, mac(number), up)
 
 
-def addressing(*addresses: str, subnet: str, gateway: str | None, prefixes: tuple[str, ...] = ()) -> Addressing:
+def addressing(
+    *addresses: str, subnet: str, gateway: str | None, prefixes: tuple[str, ...] = ()
+) -> Addressing:
     return Addressing(
         tuple(ip_address(text) for text in addresses),
         ip_network(subnet),
@@ -35,7 +39,9 @@ def eni(number: int, v4: Addressing | None = None, v6: Addressing | None = None)
     return Eni(f"eni-{number}", mac(number), v4, v6)
 
 
-def address(number: int, text: str, *, tentative: bool = False, scope: int = Scope.GLOBAL) -> Address:
+def address(
+    number: int, text: str, *, tentative: bool = False, scope: int = Scope.GLOBAL
+) -> Address:
     return Address(number + 2, ip_interface(text), scope, tentative=tentative)
 
 
@@ -62,7 +68,7 @@ def nic(
     )
 
 
-def desired(*nics: Nic) -> Desired:
+def desired(*nics: Nic) -> Desired[Rule | Route]:
     wanted = [derive_source(one) for one in nics]
     return Desired(
         {want.thing: want for one in wanted for want in one.rules},
@@ -81,11 +87,15 @@ class Kernel:
     rules: list[Rule] = field(default_factory=list)
     routes: dict[object, Route] = field(default_factory=dict)
 
-    def observed(self) -> Observed:
+    def observed(self) -> Observed[Rule | Route]:
+        """What a dump of it would give."""
         twice = tuple(rule for rule in dict.fromkeys(self.rules) if self.rules.count(rule) > 1)
-        return Observed({rule: rule for rule in self.rules}, {r: r for r in self.routes.values()}, twice)
+        return Observed(
+            {rule: rule for rule in self.rules}, {r: r for r in self.routes.values()}, twice
+        )
 
     def hold(self, things: Iterable[Rule | Route]) -> "Kernel":
+        """Put things in without asking."""
         for thing in things:
             if isinstance(thing, Rule):
                 self.rules.append(thing)
@@ -94,6 +104,7 @@ class Kernel:
         return self
 
     def carry_out(self, operation: Operation) -> None:
+        """Do what the kernel does with one operation; assert that it would not refuse."""
         thing = operation.thing
         match operation.verb, thing:
             case "add", Rule():
@@ -101,7 +112,9 @@ class Kernel:
             case "delete", Rule():
                 self.rules.remove(thing)
             case "add", Route():
-                assert thing.identity not in self.routes, f"the kernel would say EEXIST to {operation}"
+                assert thing.identity not in self.routes, (
+                    f"the kernel would say EEXIST to {operation}"
+                )
                 self.routes[thing.identity] = thing
             case "replace", Route():
                 assert thing.identity in self.routes
@@ -109,8 +122,8 @@ class Kernel:
             case "delete", Route():
                 assert self.routes.pop(thing.identity) == thing
 
-    def stranded(self) -> set[tuple[int, int]]:
-        """(family, table) of our tables that a rule of ours points at although they hold no route."""
+    def stranded(self) -> set[tuple[Family, int]]:
+        """(family, table) of our tables that a rule of ours points at and that hold no route."""
         held = {(route.family, route.table) for route in self.routes.values()}
         return {
             (rule.family, rule.table)

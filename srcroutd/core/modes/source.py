@@ -1,17 +1,18 @@
 """Mode ``source``: a packet that bears an address of this NIC leaves by this NIC.
 
-Each address has three tiers of rules, because one or two are each wrong somewhere: the specific routes of
-the NIC's own table (two NICs in one subnet), then ``main`` without its default (containers, VPN, static
-routes), then the default of the NIC's own table. All of a NIC's rules lie in its own ten priorities:
+Each address has three tiers of rules, because one or two are each wrong somewhere: the specific
+routes of the NIC's own table (two NICs in one subnet), then ``main`` without its default
+(containers, VPN, static routes), then the default of the NIC's own table. All of a NIC's rules lie
+in its own ten priorities:
 
     +0 +1 +2   oif NIC     the three tiers, for sockets bound to the device
-    +3         not from SUBNET goto +9, where the NIC has many addresses: who is not ours pays two rules
+    +3         not from SUBNET goto +9, where the NIC has many addresses: others pay two rules
     +4 +5 +6   from ADDRESS   the three tiers
     +9         nop, where +3 jumps to
     +7 +8      never ours: room for the administrator
 
-No rule of ours speaks of a packet that does not bear one of our addresses or is not bound to our NIC, so the
-loss of any one of them, by whatever hand, can never take another NIC's traffic along.
+No rule of ours speaks of a packet that does not bear one of our addresses or is not bound to our
+NIC, so the loss of any one of them, by whatever hand, can never take another NIC's traffic along.
 """
 
 from collections.abc import Iterator
@@ -33,7 +34,9 @@ from srcroutd.core.net import (
 )
 
 MANY_SOURCES = 4
-"""Above this number of addresses a NIC gets the pair of rules that lets strangers' packets pass it by."""
+"""Above this number of addresses a NIC gets the pair of rules that lets strangers' packets pass it
+by.
+"""
 
 
 def derive_source(nic: Nic) -> NicDesired:
@@ -61,7 +64,9 @@ def _sources(nic: Nic, addressing: Addressing, family: Family) -> Iterator[tuple
     listed = {ip: place for place, ip in enumerate(addressing.addresses)}
     for ip in _usable(nic, addressing, family):
         if ip not in listed:
-            because = f"on {nic.link.name} inside the subnet of {nic.eni.id}, not listed by {nic.source}"
+            because = (
+                f"on {nic.link.name} inside the subnet of {nic.eni.id}, not listed by {nic.source}"
+            )
         elif listed[ip] == 0:
             because = f"first address of {nic.eni.id}, read from {nic.source}"
         else:
@@ -72,7 +77,9 @@ def _sources(nic: Nic, addressing: Addressing, family: Family) -> Iterator[tuple
 
 
 def _usable(nic: Nic, addressing: Addressing, family: Family) -> tuple[IP, ...]:
-    """Addresses on the NIC that are the ENI's, listed ones first in the cloud's order, then by value."""
+    """Addresses on the NIC that are the ENI's, listed ones first in the cloud's order, then by
+    value.
+    """
     place = {ip: number for number, ip in enumerate(addressing.addresses)}
     usable = {
         address.ip
@@ -83,14 +90,18 @@ def _usable(nic: Nic, addressing: Addressing, family: Family) -> tuple[IP, ...]:
         and (address.ip in place or (addressing.subnet and address.ip in addressing.subnet))
         and address.ip not in nic.claimed
         and not any(
-            address.ip in prefix for prefix in nic.settings.ignore if prefix.version == address.ip.version
+            address.ip in prefix
+            for prefix in nic.settings.ignore
+            if prefix.version == address.ip.version
         )
     }
     return tuple(sorted(usable, key=lambda ip: (place.get(ip, len(place)), int(ip))))
 
 
 def _routes(nic: Nic, addressing: Addressing, family: Family) -> Iterator[Want]:
-    """The NIC's table, in an order in which each route finds what it needs: guard, subnet, gateways."""
+    """The NIC's table, in an order in which each route finds what it needs: guard, subnet,
+    gateways.
+    """
     table, protocol = nic.table, nic.protocol
     yield Want(
         Route(
@@ -131,7 +142,7 @@ def _routes(nic: Nic, addressing: Addressing, family: Family) -> Iterator[Want]:
 
 
 def _overlap(one: Network, other: Network | None) -> bool:
-    return other is not None and one.version == other.version and one.overlaps(other)  # type: ignore[arg-type]
+    return other is not None and one.version == other.version and one.overlaps(other)
 
 
 def _rules(
@@ -167,7 +178,9 @@ def _tiers(
 
 
 def _bypass(nic: Nic, family: Family, subnet: Network) -> Iterator[Want]:
-    """Two rules that let every packet outside the NIC's subnet skip its addresses; losing them costs time only."""
+    """Two rules that let every packet outside the NIC's subnet skip its addresses; losing them
+    costs time only.
+    """
     because = f"packets from outside {subnet} skip the addresses of {nic.eni.id}"
     end = nic.priority + 9
     yield Want(

@@ -1,11 +1,14 @@
 """Unknown is not empty: how readings meet what was known."""
 
-from srcroutd.core.inventory import Inventory, Reading, forget, learn
+from srcroutd.core.inventory import Inventory, Reading
+from srcroutd.core.learn import forget, learn
 from tests.pure.worlds import addressing, eni, mac
 
 ENI1 = eni(1, addressing("192.0.2.5", subnet="192.0.2.0/24", gateway="192.0.2.253"))
 ENI2 = eni(2, addressing("198.51.100.5", subnet="198.51.100.0/24", gateway="198.51.100.253"))
-BOTH = learn(Inventory(), Reading("aliyun", (ENI1, ENI2), listed=frozenset({mac(1), mac(2)}), primary=mac(1)))
+BOTH = learn(
+    Inventory(), Reading("aliyun", (ENI1, ENI2), listed=frozenset({mac(1), mac(2)}), primary=mac(1))
+)
 
 
 def test_an_eni_missing_from_a_whole_list_is_kept_and_marked() -> None:
@@ -21,7 +24,10 @@ def test_it_is_forgotten_only_when_the_kernel_has_lost_its_nic_too() -> None:
 
 
 def test_half_a_record_leaves_the_whole_one_of_before() -> None:
-    after = learn(BOTH, Reading("aliyun", (ENI1,), {mac(2): "gateway is missing"}, frozenset({mac(1), mac(2)})))
+    after = learn(
+        BOTH,
+        Reading("aliyun", (ENI1,), {mac(2): "gateway is missing"}, frozenset({mac(1), mac(2)})),
+    )
     assert after.enis[mac(2)] == ENI2
     assert after.pending == {mac(2): "gateway is missing"}
 
