@@ -47,7 +47,9 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     known = ", ".join(GROUPS)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"groups to measure: {known}; all without")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"groups to measure: {known}; all without"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--publish", action="store_true", help="also write docs/bench/latest.md")
     options = parser.parse_args()
@@ -100,7 +102,9 @@ def _write(figures: list[Figure], options: argparse.Namespace) -> None:
     if options.publish:
         published = ROOT / "docs" / "bench"
         published.mkdir(parents=True, exist_ok=True)
-        (published / "latest.md").write_text(f"{page}\n![each figure in parts of its target](latest.svg)\n")
+        (published / "latest.md").write_text(
+            f"{page}\n![each figure in parts of its target](latest.svg)\n"
+        )
         (published / "latest.svg").write_text(picture)
         print("written: docs/bench/latest.md, latest.svg")
 

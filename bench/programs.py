@@ -43,7 +43,11 @@ class Program:
         """Start it."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=os.environ | environment
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=os.environ | environment,
             )
 
     def stop(self) -> None:
@@ -63,7 +67,10 @@ class Program:
         return ProgramFailed(f"{what}\n{self.log.read_text()[-2000:]}")
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop()
 
@@ -172,4 +179,6 @@ class Metadata(Program):
         if not self._requests.exists():
             return []
         lines = [json.loads(line) for line in self._requests.read_text().splitlines()]
-        return sorted((line for line in lines if line["at_s"] >= since), key=lambda line: line["at_s"])
+        return sorted(
+            (line for line in lines if line["at_s"] >= since), key=lambda line: line["at_s"]
+        )

@@ -32,16 +32,29 @@ def summary(figures: Sequence[Figure]) -> str:
     missed = [f"{figure.group}: {figure.name}" for figure in judged if figure.verdict == "MISSED"]
     if not missed:
         return f"all {len(judged)} targets are met"
-    return f"{len(judged) - len(missed)} of {len(judged)} targets are met; MISSED: {'; '.join(missed)}"
+    return (
+        f"{len(judged) - len(missed)} of {len(judged)} targets are met; MISSED: {'; '.join(missed)}"
+    )
 
 
 def markdown(figures: Sequence[Figure], machine: Mapping[str, str]) -> str:
     """The page docs/bench/latest.md."""
-    lines = ["# Figures of one run", "", "Written by `python -m bench --publish`; not edited by hand.", ""]
+    lines = [
+        "# Figures of one run",
+        "",
+        "Written by `python -m bench --publish`; not edited by hand.",
+        "",
+    ]
     lines += [f"* {name}: {words}" for name, words in machine.items()]
     lines += ["", f"{summary(figures)[0].upper()}{summary(figures)[1:]}."]
     for group, members in groupby(figures, key=lambda figure: figure.group):
-        lines += ["", f"## {group}", "", f"| {' | '.join(_HEAD)} | how |", "|---|--:|--:|---|--:|---|"]
+        lines += [
+            "",
+            f"## {group}",
+            "",
+            f"| {' | '.join(_HEAD)} | how |",
+            "|---|--:|--:|---|--:|---|",
+        ]
         lines += [f"| {' | '.join((*_cells(figure), figure.note))} |" for figure in members]
     return "\n".join(lines) + "\n"
 
@@ -56,7 +69,11 @@ def csv_text(figures: Iterable[Figure]) -> str:
             (
                 *(figure.group, figure.name, figure.value, figure.unit),
                 *("" if cell is None else cell for cell in (figure.target,)),
-                *(figure.verdict, "" if figure.of_target is None else figure.of_target, figure.note),
+                *(
+                    figure.verdict,
+                    "" if figure.of_target is None else figure.of_target,
+                    figure.note,
+                ),
             )
         )
     return out.getvalue()

@@ -41,7 +41,9 @@ _IFLA_NET_NS_FD, _IFF_UP = 28, 1
 
 
 def _netlink(groups: Iterable[int] = ()) -> socket.socket:
-    opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
+    opened = socket.socket(
+        socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
+    )
     try:
         opened.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 256 << 20)
     except PermissionError:
@@ -106,7 +108,10 @@ class Recorder:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._over = True
         self._thread.join()
@@ -146,7 +151,9 @@ class Orders:
         """One change, acknowledged. Raises OSError with the kernel's errno."""
         self._number += 1
         flags |= NLM_F_REQUEST | NLM_F_ACK
-        self._socket.send(MESSAGE.pack(MESSAGE.size + len(body), kind, flags, self._number, 0) + body)
+        self._socket.send(
+            MESSAGE.pack(MESSAGE.size + len(body), kind, flags, self._number, 0) + body
+        )
         self._answered()
 
     def pack(self, messages: Iterable[bytes]) -> None:
@@ -177,7 +184,11 @@ class Orders:
     def address(self, index: int, address: str, length: int = 24) -> None:
         """Give a link an IPv4 address."""
         packed = IPv4Address(address).packed
-        body = _IFADDR.pack(socket.AF_INET, length, 0, 0, index) + attribute(2, packed) + attribute(1, packed)
+        body = (
+            _IFADDR.pack(socket.AF_INET, length, 0, 0, index)
+            + attribute(2, packed)
+            + attribute(1, packed)
+        )
         self.send(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, body)
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from pathlib import Path
 
 from bench.wires import Orders
 from srcroutd.lab.metadata_facts import EniFacts
@@ -104,7 +105,7 @@ def static_config(with_cards: Iterable[Card]) -> str:
 
 
 def machine(with_cards: Iterable[Card]) -> None:
-    """Lines up this namespace as a host with these ENIs, a default route by the primary, and metadata's address."""
+    """Furnish this namespace: these ENIs, a default route by the primary, metadata's address on lo."""
     lines = ["link set lo up", f"address add {METADATA}/32 dev lo"]
     for card in with_cards:
         lines += [*card.device(), *card.configured()]
@@ -114,7 +115,6 @@ def machine(with_cards: Iterable[Card]) -> None:
 def fresh_machine(with_cards: Iterable[Card]) -> None:
     """Leave this process's network namespace for a new one, and furnish it."""
     unshare(CLONE_NEWNET)
-    # IPv6 has nothing to do with these figures, and its router solicitations would come in between.
     machine(with_cards)
 
 
@@ -123,9 +123,9 @@ def batch(lines: Iterable[str], enter: str = "") -> None:
     subprocess.run(_command("-", enter), input="\n".join(lines).encode() + b"\n", check=True)
 
 
-def start_batch(file: str) -> subprocess.Popen[bytes]:
-    """``ip -batch FILE``, not waited for."""
-    return subprocess.Popen(_command(file, ""))
+def batch_file(file: Path) -> None:
+    """``ip -batch FILE``. Raises CalledProcessError."""
+    subprocess.run(_command(str(file), ""), check=True)
 
 
 def _command(file: str, enter: str) -> list[str]:

@@ -69,9 +69,11 @@ def main() -> int:
     except KeyboardInterrupt:
         return Exit.OK
     except Exception as error:  # noqa: BLE001 - the outermost line: no traceback reaches an operator
-        log.critical(
-            "this is a bug in srcroutd: %s: %s; routing stays as it is", type(error).__name__, error
-        )
+        cause: BaseException = error
+        while isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
+        name = type(cause).__name__
+        log.critical("this is a bug in srcroutd: %s: %s; routing stays as it is", name, cause)
         log.debug("where it happened", exc_info=True)
         return Exit.BUG
 

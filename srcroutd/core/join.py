@@ -27,6 +27,8 @@ LOCALLY_ADMINISTERED = 0x02
 do not.
 """
 
+NO_SEAT = "all numbers are taken; widen priorities and tables in the configuration"
+
 
 class State(StrEnum):
     """What became of one NIC."""
@@ -125,11 +127,10 @@ def join(  # noqa: PLR0913 - the one place where all the inputs meet
             states.append(_without_facts(link, mac, inventory, primary))
             continue
         chosen = settings(link, eni)
-        refusal = _left_alone(mac, primary, chosen)
+        not_managed = _not_managed(mac, primary, chosen)
         number = seating.number(eni.id)
-        if refusal or number is None:
-            state = State.LEFT_ALONE if refusal else State.REFUSED
-            why = refusal or "all seats are taken: widen priorities and tables in the configuration"
+        if not_managed or number is None:
+            state, why = not_managed or (State.REFUSED, NO_SEAT)
             states.append(NicState(link, state, eni.id, mac == primary, 0, why))
             continue
         states.append(_managed(link, eni, inventory, mac, primary, number, taken))
@@ -163,18 +164,19 @@ def to_seat(
     return tuple(
         (eni.id, mac)
         for mac, link in links.items()
-        if (eni := inventory.enis.get(mac)) and not _left_alone(mac, primary, settings(link, eni))
+        if (eni := inventory.enis.get(mac)) and not _not_managed(mac, primary, settings(link, eni))
     )
 
 
-def _left_alone(mac: str, primary: str | None, settings: Settings) -> str:
+def _not_managed(mac: str, primary: str | None, settings: Settings) -> tuple[State, str] | None:
     if settings.manage is False:
-        return "the configuration says so"
+        return State.LEFT_ALONE, "the configuration says so"
     if settings.manage is None and mac == primary:
-        return "the primary NIC, unless the configuration says manage = true"
+        return State.LEFT_ALONE, "the primary NIC, unless the configuration says manage = true"
     if settings.manage is None and primary is None:
-        return "cannot tell which NIC is the primary; say manage = true or false in [[nic]]"
-    return ""
+        # Managing the primary by mistake could lock the administrator out.
+        return State.WAITING, "cannot tell which NIC is the primary; say manage = true or false"
+    return None
 
 
 def _without_facts(link: Link, mac: str, inventory: Inventory, primary: str | None) -> NicState:

@@ -13,6 +13,8 @@ from srcroutd.core.join import Joined, State
 from srcroutd.core.net import Route, Rule
 from srcroutd.core.numbering import Domain, Seating
 
+MOVED = "the configuration moved ours to other numbers"
+
 
 @dataclass(frozen=True, slots=True)
 class Situation:
@@ -35,11 +37,10 @@ def reasons(now: Situation) -> Callable[[Domain, Rule | Route], str | None]:
     unsure = any(state.state is State.WAITING for state in now.joined.states)
 
     def why(domain: Domain, thing: Rule | Route) -> str | None:
-        if domain != now.domain:
-            return None if unsure else "the configuration moved ours to other numbers"
         number = domain.seat_of(thing)
         if nic := derived.get(number):
-            return _outdated(thing, nic.link.name, nic.eni.id)
+            moved = domain != now.domain
+            return MOVED if moved else _outdated(thing, nic.link.name, nic.eni.id)
         holder = now.seating.holder(number)
         if holder is None:
             known = now.confirmed and not unsure
@@ -47,7 +48,7 @@ def reasons(now: Situation) -> Callable[[Domain, Rule | Route], str | None]:
         if holder.mac not in now.present:
             return f"{holder.eni} is detached"
         state = states.get(holder.mac)
-        if state and state.state is State.LEFT_ALONE and "cannot tell" not in state.why:
+        if state and state.state is State.LEFT_ALONE:
             return f"{state.link.name} is left alone: {state.why}"
         if state and state.eni and state.eni != holder.eni and now.confirmed:
             return f"{state.link.name} is now {state.eni}"

@@ -130,7 +130,7 @@ class Knowledge:
         except OSError as error:
             self._audit.once(
                 f"write {name}",
-                f"cannot write {name}: {error.strerror}; routing goes on, the next boot will miss it",
+                f"cannot write {name}: {error.strerror}; routing goes on, a reboot will miss it",
                 logging.ERROR,
             )
         else:

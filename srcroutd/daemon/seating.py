@@ -6,6 +6,7 @@ chosen (promise 3). Where ours already stand, the seat was allotted before, and 
 beside them stays theirs.
 """
 
+import asyncio
 import logging
 from collections.abc import Container, Hashable, Iterable, Mapping
 
@@ -14,6 +15,7 @@ from srcroutd.core.numbering import PRIORITIES_A_SEAT, Domain, Seat, recovered, 
 from srcroutd.daemon.audit import Audit, log
 from srcroutd.daemon.eyes import Eyes
 from srcroutd.daemon.knowledge import Knowledge
+from srcroutd.kernel.stranger import describe
 
 
 class Seater:
@@ -97,11 +99,12 @@ class Seater:
         """
         domain = self._knowledge.domain
         table = domain.table(one.number)
-        routes = (await self._eyes.look_at(table)).values()
-        if any(domain.owns_route(route) for route in routes):
+        routes = await self._eyes.look_at(table)
+        if any(domain.owns_route(route) for route in routes.values()):
             return ""
-        for route in routes:
-            return f"table {table} already holds {route} (protocol {route.protocol})"
+        for key in routes:
+            words = await asyncio.to_thread(describe, "route", key)
+            return f"table {table} already holds a stranger's {words}"
         return _conflicting_rule(strangers, domain, one.number)
 
     def _strangers(self, ours: Container[Hashable]) -> tuple[Rule, ...]:

@@ -222,7 +222,7 @@ def cleanup(tale: Tale) -> None:
     """Stopping changes nothing; cleaning up leaves nothing."""
     with tale.step(
         "srcroutd is stopped, then srcroutctl cleanup",
-        lambda step: "stopped: routing stood; cleaned up: all is byte for byte as in step 1",
+        lambda _: "stopped: routing stood; cleaned up: all is byte for byte as in step 1",
     ) as step:
         before = printed(tale, _EVERYTHING)
         tale.cloud.daemon.stop()

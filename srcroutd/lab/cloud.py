@@ -26,7 +26,7 @@ from srcroutd.lab import folder as folders
 from srcroutd.lab import guests, topology
 from srcroutd.lab.calls import LabError, call
 from srcroutd.lab.facts import facts
-from srcroutd.lab.launch import start_holder
+from srcroutd.lab.launch import check_possible, start_holder
 from srcroutd.lab.machine import Machine, Ran
 from srcroutd.lab.programs import Daemon, Metadata
 from srcroutd.lab.topology import ETH0, Eni
@@ -74,6 +74,7 @@ class Cloud:
 
         The metadata service demands a token by default, as a hardened instance does.
         """
+        check_possible()
         path, lock = folders.create(base or folders.base_folder(), name)
         try:
             cloud = cls(path, start_holder(path, lock))

@@ -61,27 +61,33 @@ def why_impossible() -> str | None:
     return None
 
 
+def check_possible() -> None:
+    """Raise LabError if no lab can run here."""
+    if why := why_impossible():
+        raise LabError(why)
+
+
 def start_holder(folder: Path, lock: int) -> subprocess.Popen[bytes]:
     """The holder of the lab in ``folder``, listening. It ends when our end of its stdin closes.
 
     It gets the lock, and a session of its own: Ctrl-C at the terminal is for whoever tells the
     story. Raises LabError.
     """
-    if why := why_impossible():
-        raise LabError(why)
     as_user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
     log = folder / "log" / "holder.log"
-    with log.open("ab") as errors:
-        holder = subprocess.Popen(
-            [*_UNSHARE, *as_user, sys.executable, "-m", "srcroutd.lab.holder", str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            pass_fds=[lock],
-            start_new_session=True,
-            env=environment(),
-        )
-    os.close(lock)
+    try:
+        with log.open("ab") as errors:
+            holder = subprocess.Popen(
+                [*_UNSHARE, *as_user, sys.executable, "-m", "srcroutd.lab.holder", str(folder)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                pass_fds=[lock],
+                start_new_session=True,
+                env=environment(),
+            )
+    finally:
+        os.close(lock)  # From now on it is the holder's alone: it says whether the lab lives.
     if holder.stdout is None or not _is_ready(holder.stdout.fileno()):
         holder.kill()
         holder.wait()

@@ -12,6 +12,7 @@ from typing import Any
 
 from srcroutd.lab.calls import LabError
 from srcroutd.lab.cloud import Cloud
+from srcroutd.lab.launch import check_possible
 from srcroutd.lab.picture import picture
 from srcroutd.lab.recorder import Recorder
 from srcroutd.lab.screen import Screen
@@ -102,6 +103,7 @@ def tell(screen: Screen) -> tuple[bool, list[dict[str, Any]]]:
     """
     from srcroutd.lab.chapters import CHAPTERS
 
+    check_possible()
     began = time.monotonic()
     screen.line(
         "srcroutd in a small cloud of network namespaces; nothing outside it is touched", "bold"

@@ -39,9 +39,8 @@ def test_no_file_and_an_empty_file_are_complete(tmp_path: Path) -> None:
         ('provider = "static"', ["[[eni]]"]),
         ('provider = "static"\n[[eni]]\nname = "eth1"', ["ipv4 or ipv6"]),
         (
-            'provider = "static"\n[[eni]]\nname = "a"\n[eni.ipv4]\nsubnet = "192.0.2.0/24"\n'
-            'gatway = "192.0.2.1"',
-            [":6:", "gatway", "gateway"],
+            'provider = "static"\n[[eni]]\nname = "a"\nipv4 = {subnet = "192.0.2.0/24", gatway = ""}',
+            [":4:", "gatway", "gateway"],
         ),
         ("provider = \n", ["line 1"]),
         ("refresh = 1", [":1:", "refresh", "30"]),

@@ -66,7 +66,9 @@ def test_a_nic_can_be_opted_out_by_name_mac_or_eni(entry: NicEntry) -> None:
 
 
 def test_where_nobody_can_tell_the_primary_nothing_is_managed() -> None:
-    assert set(states(joined(replace(KNOWN, primary=None))).values()) == {State.LEFT_ALONE}
+    result = joined(replace(KNOWN, primary=None))
+    assert set(states(result).values()) == {State.WAITING}
+    assert result.nics == ()
 
 
 def test_the_holder_of_the_default_route_is_the_primary_where_the_cloud_does_not_say() -> None:

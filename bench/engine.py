@@ -1,0 +1,135 @@
+"""The daemon's own parts in this process, with a stopwatch at each: the genuine round, seen from inside."""
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from srcroutd.core.plan import Operation
+from srcroutd.daemon.audit import Audit, log
+from srcroutd.daemon.configfile import load
+from srcroutd.daemon.eyes import Eyes, Picture
+from srcroutd.daemon.hands import Hands, Refused
+from srcroutd.daemon.knowledge import Knowledge
+from srcroutd.daemon.reconciler import Outcome, Reconciler
+from srcroutd.daemon.store import Store
+from srcroutd.kernel.events import Events
+from srcroutd.kernel.requests import Requests
+from srcroutd.providers.static import StaticProvider
+
+
+@dataclass(slots=True)
+class Watch:
+    """Seconds spent in each part of a round."""
+
+    spent_s: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    @contextmanager
+    def on(self, part: str) -> Iterator[None]:
+        """Add the time of the block to ``part``."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.spent_s[part] += time.monotonic() - began
+
+    def ms(self, part: str) -> float:
+        """What a part took so far."""
+        return self.spent_s[part] * 1e3
+
+
+class _Eyes(Eyes):
+    def __init__(self, requests: Requests, events: Events, watch: Watch) -> None:
+        super().__init__(requests, events)
+        self._watch = watch
+
+    async def look(self, tables: Collection[int]) -> Picture:
+        with self._watch.on("look"):
+            return await super().look(tables)
+
+
+class _Hands(Hands):
+    def __init__(self, requests: Requests, watch: Watch) -> None:
+        super().__init__(requests)
+        self._watch = watch
+
+    async def apply(self, operations: Sequence[Operation]) -> tuple[list[Operation], list[Refused]]:
+        with self._watch.on("apply"):
+            return await super().apply(operations)
+
+
+class _Audit(Audit):
+    watch: Watch
+
+    def applied(self, generation: int, operations: Iterable[tuple[Operation, str]]) -> None:
+        with self.watch.on("record"):
+            super().applied(generation, operations)
+
+
+class _Knowledge(Knowledge):
+    watch: Watch
+
+    async def save(self) -> None:
+        with self.watch.on("save"):
+            await super().save()
+
+
+class Engine:
+    """A reconciler of this process, in the network namespace that it is in now, with facts from a file."""
+
+    def __init__(self, config_file: Path, state: Path) -> None:
+        self.watch = Watch()
+        self.config = load(config_file)
+        self.requests = Requests()
+        self.events = Events(self.config.domain.tables, self.requests.portid)
+        self.eyes = _Eyes(self.requests, self.events, self.watch)
+        audit = _Audit()
+        audit.watch = self.watch
+        knowledge = _Knowledge(self.config, Store(state), audit)
+        knowledge.watch = self.watch
+        hands = _Hands(self.requests, self.watch)
+        self.reconciler = Reconciler(self.config, self.eyes, hands, knowledge, audit)
+
+    async def start(self) -> None:
+        """First look, and the facts on their way into the next round."""
+        await self.reconciler.start()
+        macs = {link.name: link.mac for link in self.eyes.picture.links}
+        async for part in StaticProvider(self.config.enis, lambda: macs).read():
+            self.reconciler.deliver(part)
+
+    async def round(self) -> Outcome:
+        """One round, with its stopwatches set to nought. Raises RuntimeError if it was not in sync."""
+        self.watch.spent_s.clear()
+        with self.watch.on("round"):
+            outcome = await self.reconciler.round()
+        if not outcome.in_sync:
+            raise RuntimeError(outcome.sentence())
+        return outcome
+
+    def close(self) -> None:
+        """Give the sockets back."""
+        self.events.close()
+        self.requests.close()
+
+
+def record_into(file: Path) -> None:
+    """Have the daemon's record written, as it is in earnest, but into a file."""
+    handler = logging.FileHandler(file)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    log.handlers[:] = [handler]
+    log.propagate = False
+    log.setLevel(logging.INFO)
+
+
+async def longest_turn_s(over: asyncio.Event) -> float:
+    """How long anybody kept the loop to himself until ``over``: the longest gap between two turns of ours."""
+    longest, last = 0.0, time.monotonic()
+    while not over.is_set():
+        await asyncio.sleep(0)
+        now = time.monotonic()
+        longest, last = max(longest, now - last), now
+    return longest
