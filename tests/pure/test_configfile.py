@@ -39,7 +39,7 @@ def test_no_file_and_an_empty_file_are_complete(tmp_path: Path) -> None:
         ('provider = "static"', ["[[eni]]"]),
         ('provider = "static"\n[[eni]]\nname = "eth1"', ["ipv4 or ipv6"]),
         (
-            'provider = "static"\n[[eni]]\nname = "a"\nipv4 = {subnet = "192.0.2.0/24", gatway = ""}',
+            'provider = "static"\n[[eni]]\nname = "a"\nipv4 = {subnet="192.0.2.0/24", gatway=""}',
             [":4:", "gatway", "gateway"],
         ),
         ("provider = \n", ["line 1"]),
