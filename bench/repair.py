@@ -14,6 +14,7 @@ from bench.inside import Stage
 from bench.programs import PATIENCE_S, Daemon, Program
 from bench.wires import RULES, Listener, Orders
 from bench.world import cards, fresh_machine, static_config
+from srcroutd.kernel.codec_rule import decode_rule
 from srcroutd.kernel.wire import RTM_DELRULE, RTM_NEWRULE
 
 PAUSE_S = 0.03
@@ -82,7 +83,7 @@ def _returned(listener: Listener, body: bytes) -> float:
     while (event := listener.next(5.0)) is not None:
         if event.kind == RTM_NEWRULE and event.body == body:
             return event.at
-    raise TimeoutError("a deleted rule did not come back in 5 s")
+    raise TimeoutError(f"this rule did not come back in 5 s: {decode_rule(body)}")
 
 
 def _wait_ready(program: Program) -> None:
