@@ -7,6 +7,7 @@ metadata: the difference is the price of asking.
 
 import contextlib
 import http.client
+import socket
 import time
 from collections.abc import Iterator
 
@@ -89,9 +90,11 @@ class _Bay:
 
     def _put_in(self, card: Card) -> None:
         self._pen.batch(card.device())
-        index = self._pen.index(card.name)
+        waiting = self._pen.index(card.name)
         self._recorder.events.clear()
-        self._pen.orders.move(index, self._pen.instance)
+        self._pen.orders.move(waiting, self._pen.instance)
+        # Its number may have been taken in here: then the kernel gave it another.
+        index = socket.if_nametoindex(card.name)
         for address in card.addresses:
             self._orders.address(index, address)
         self._orders.up(index)

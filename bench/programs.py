@@ -105,18 +105,20 @@ class Daemon(Program):
         return began
 
     def wait_ready(self) -> float:
-        """Wait for READY=1; returns when it was heard."""
-        self.wait_said(lambda text: "READY=1" in text)
-        return time.monotonic()
+        """Wait for READY=1; returns when it was heard. Raises ProgramFailed.
 
-    def wait_said(self, said: Any) -> None:
-        """Wait for a notice that ``said`` accepts. Raises ProgramFailed."""
+        Then the socket is closed: one that nobody reads is full after ten notices, and the sender of
+        the next one waits.
+        """
         self._notices.settimeout(PATIENCE_S)
         try:
-            while not said(self._notices.recv(4096).decode()):
+            while "READY=1" not in self._notices.recv(4096).decode():
                 pass
         except TimeoutError:
-            raise self.failed("the daemon did not say what was waited for") from None
+            raise self.failed("the daemon was not ready in time") from None
+        ready = time.monotonic()
+        self._notices.close()
+        return ready
 
     def reload(self) -> None:
         """SIGHUP."""

@@ -95,8 +95,12 @@ def nics_by_mac(links: Iterable[Link], addresses: Iterable[Address]) -> dict[str
 
 
 def primary_mac(inventory: Inventory, links: Mapping[str, Link], default_oif: int) -> str | None:
-    """The primary NIC's MAC: what the cloud says, else the NIC that holds the default route."""
-    if inventory.primary in links:
+    """The primary NIC's MAC: what the cloud says, else the NIC that holds the default route.
+
+    A MAC that is neither here nor among the known ENIs was told of another machine (a cloned
+    image).
+    """
+    if inventory.primary in links or inventory.primary in inventory.enis:
         return inventory.primary
     return next((mac for mac, link in links.items() if link.index == default_oif), None)
 

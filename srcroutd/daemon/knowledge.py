@@ -97,15 +97,13 @@ class Knowledge:
             return
         before = self.inventory
         after = forget(learn(before, part), present)
-        if after == before and self.confirmed:
-            return
-        self.inventory = after
+        self.inventory = before if after == before else after
         if part.listed is not None:
             self.confirmed = True
             self.last_unknown = None
             self._audit.over("metadata", f"metadata: {part.source} answers again")
         for mac, why in part.pending.items():
-            self._audit.once(f"pending {mac}", f"metadata: {mac} waits: {why}")
+            self._audit.once(f"pending {mac}", f"metadata: {mac} waits: {why}", logging.INFO)
         for eni in part.enis:
             if before.enis.get(eni.mac) != eni:
                 self._audit.over(f"pending {eni.mac}")

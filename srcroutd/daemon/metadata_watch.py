@@ -8,6 +8,7 @@ throttling).
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import aclosing
 from random import random
 
 from srcroutd.core.inventory import Reading, Unknown
@@ -93,8 +94,8 @@ class MetadataWatch:
         self._asap, self._retry_after_s, self._luck = False, 0.0, random()
         failed = False
         try:
-            async with asyncio.timeout(READ_LIMIT_S):
-                async for part in self._provider.read():
+            async with asyncio.timeout(READ_LIMIT_S), aclosing(self._provider.read()) as parts:
+                async for part in parts:
                     self._deliver(part)
                     if isinstance(part, Unknown):
                         failed = True

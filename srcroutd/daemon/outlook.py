@@ -81,8 +81,10 @@ class Outlook:
         """The primary's MAC; learned from the default route once where the cloud does not say, then
         kept.
         """
-        if inventory.primary or not inventory.enis:
-            return inventory.primary
+        if not inventory.enis:
+            return None
+        if told := primary_mac(inventory, self.links, default_oif=0):
+            return told
         primary = primary_mac(inventory, self.links, await self._hands.default_oif())
         if primary:
             self._knowledge.inventory = replace(inventory, primary=primary)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from srcroutd.core.config import Config
 from srcroutd.core.inventory import Reading, Unknown
-from srcroutd.core.join import Joined, State
+from srcroutd.core.join import Joined, State, nics_by_mac
 from srcroutd.core.net import Route, Rule
 from srcroutd.core.pacing import Backoff, Quarrels, round_due_s
 from srcroutd.core.plan import Desired, Operation, Pruning, plan
@@ -91,7 +91,8 @@ class Reconciler:
     async def start(self) -> None:
         """Look at everything for the first time, and at what an earlier run left."""
         await self._eyes.look(())
-        self._knowledge.check_origin(link.mac for link in self._eyes.picture.links)
+        picture = self._eyes.picture
+        self._knowledge.check_origin(nics_by_mac(picture.links, picture.addresses))
         await self._seater.survey()
         self._eyes.distrust()
 

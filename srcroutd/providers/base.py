@@ -2,7 +2,7 @@
 why not.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from srcroutd.core.inventory import Reading, Unknown
@@ -14,7 +14,7 @@ class Provider(Protocol):
     name: str
     """The word for it in configuration, status and journal: "aliyun", "static"."""
 
-    def read(self) -> AsyncIterator[Reading | Unknown]:
+    def read(self) -> AsyncGenerator[Reading | Unknown, None]:
         """One read of everything, yielded in parts as they become complete.
 
         Each part is usable by itself, so that no ENI waits for another's record. The last part of a

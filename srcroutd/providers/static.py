@@ -4,7 +4,7 @@ An entry that names a device is joined with whatever MAC that device has now; a 
 there yet is simply not listed, and the next link event asks again.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 
 from srcroutd.core.config import StaticEni
 from srcroutd.core.inventory import Eni, Reading, Unknown
@@ -22,7 +22,7 @@ class StaticProvider:
         self._entries = tuple(entries)
         self._macs = macs
 
-    async def read(self) -> AsyncIterator[Reading | Unknown]:
+    async def read(self) -> AsyncGenerator[Reading | Unknown, None]:
         """One reading of all entries whose device exists."""
         macs = self._macs()
         enis: dict[str, Eni] = {}

@@ -209,12 +209,14 @@ def test_is_healed_after_the_loss_of_any_single_rule(bare: Host) -> None:
     full = bare.ours()
     rules = [line for line in full.splitlines() if "rule" in line]
     assert len(rules) == 2 * (3 + 2 + 3 * 5)
-    for line in rules:
-        found = re.match(r"ip (-6 )?rule (\d+): (.*) proto 83", line)
-        assert found
-        # A rule without a selector but a priority would take its neighbours' place.
-        bare.ip(f"{found[1] or ''}rule del pref {found[2]} {found[3]} protocol 83")
-        bare.healed(full)
+    with Witness() as witness:
+        for line in rules:
+            found = re.match(r"ip (-6 )?rule (\d+): (.*) proto 83", line)
+            assert found
+            bare.ip(f"{found[1] or ''}rule del pref {found[2]} {found[3]} protocol 83")
+            bare.healed(full)
+        signs = [line[0] for line in witness.ours()]
+    assert signs == ["-", "+"] * len(rules)
 
 
 def test_is_healed_after_the_loss_of_any_single_route(host: Host) -> None:

@@ -76,6 +76,17 @@ def test_the_holder_of_the_default_route_is_the_primary_where_the_cloud_does_not
     assert primary_mac(replace(KNOWN, primary=None), nics, default_oif=link(1).index) == mac(1)
 
 
+def test_a_primary_that_is_not_plugged_in_yet_is_believed() -> None:
+    nics = nics_by_mac((link(1),), ())
+    assert primary_mac(KNOWN, nics, default_oif=link(1).index) == mac(0)
+
+
+def test_a_primary_of_another_machine_is_not_believed() -> None:
+    cloned = replace(KNOWN, primary="00:16:3e:ff:ff:ff")
+    nics = nics_by_mac((link(0), link(1)), ())
+    assert primary_mac(cloned, nics, default_oif=link(0).index) == mac(0)
+
+
 def test_a_nic_that_metadata_does_not_know_waits_and_is_a_reason_to_ask() -> None:
     result = joined(links=(link(0), link(1), link(3)))
     assert states(result)["eth3"] is State.WAITING
