@@ -17,6 +17,8 @@ from bench.world import cards, fresh_machine, static_config
 from srcroutd.kernel.codec_rule import decode_rule
 from srcroutd.kernel.wire import RTM_DELRULE, RTM_NEWRULE
 
+SETTLE_S = 3.0
+"""Until IPv6 has finished its duplicate address detection, whose events would come in between."""
 PAUSE_S = 0.03
 """Between two deletions: beyond the time in which the daemon folds news into one round."""
 TIMES_A_RULE = 9
@@ -39,6 +41,7 @@ def _measure(stage: Stage, addresses: int, folder: Path) -> None:
         bodies = _made(listener)
         size = f"2 NICs of {addresses}, {len(bodies)} rules"
         rounds = min(stage.rounds(200, 40), TIMES_A_RULE * len(bodies))
+        time.sleep(SETTLE_S)
         stage.progress(f"{size}: the daemon repairs")
         healed = _deletions(bodies, rounds)
     floor = Program(folder, "bare")

@@ -21,6 +21,9 @@ ENIS, ADDRESSES = 32, 64
 SLOW, SLOW_S = 7, 4.0
 """The ENI with the slow key, and how slow; above five seconds the daemon would not wait for the answer."""
 
+SETTLE_S = 1.0
+"""Before the facts change, so that no read of the daemon's start learns them early."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Storm:
@@ -63,11 +66,12 @@ def _storm(folder: Path, *, whole: bool) -> _Storm:
         Daemon(folder, 'provider = "aliyun"\n'),
         Recorder(LINKS, RULES) as recorder,
     ):
+        time.sleep(SETTLE_S)
         slow = {} if whole else {SLOW: {"gateway": SLOW_S}}
         metadata.tell(
             [PRIMARY.facts(), *(card.facts(**slow.get(card.number, {})) for card in world)]
         )
-        time.sleep(1.0)
+        time.sleep(2 * metadata.LOOK_AGAIN_S)
         recorder.events.clear()
         for index in indexes:
             pen.orders.move(index, pen.instance)

@@ -143,13 +143,13 @@ def _delete_routes(
     extra = observed.routes.keys() - desired.routes.keys()
     if not extra:
         return
-    wanted = {
-        want.thing.identity for want in desired.routes.values() if isinstance(want.thing, Route)
-    }
+    missing = desired.routes.keys() - observed.routes.keys()
+    things = [desired.routes[key].thing for key in missing]
+    put = {thing.identity for thing in things if isinstance(thing, Route)}
     for key in extra:
         route = observed.routes[key]
-        if route.identity in wanted:
-            continue  # a replace takes its place
+        if route.identity in put:
+            continue  # it is replaced
         for domain in pruning.domains:
             if domain.owns_route(route) and (why := pruning.why(domain, route)):
                 yield Operation(

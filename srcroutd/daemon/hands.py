@@ -12,7 +12,15 @@ from itertools import groupby
 
 from srcroutd.core.net import Route, Rule
 from srcroutd.core.plan import Operation, Phase
-from srcroutd.kernel.messages import Message, add_rule, delete_route, delete_rule, put_route
+from srcroutd.kernel.messages import (
+    Message,
+    add_rule,
+    delete_dumped_route,
+    delete_dumped_rule,
+    delete_route,
+    delete_rule,
+    put_route,
+)
 from srcroutd.kernel.requests import Requests
 
 FEW = 32
@@ -78,17 +86,30 @@ def _messages(batch: Sequence[Operation]) -> list[Message]:
 
 
 def _message(operation: Operation, *, exclusive: bool) -> Message:
+    if operation.verb == "delete":
+        return _delete(operation)
     match operation.thing:
         case Rule() as rule:
-            return (
-                delete_rule(rule)
-                if operation.verb == "delete"
-                else add_rule(rule, exclusive=exclusive)
-            )
+            return add_rule(rule, exclusive=exclusive)
         case Route() as route:
-            if operation.verb == "delete":
-                return delete_route(route)
             return put_route(route, replace=operation.verb == "replace")
+
+
+def _delete(operation: Operation) -> Message:
+    """The message that deletes this very object.
+
+    What bears our mark and has attributes that our types do not hold is named by its dumped body,
+    its key: without them the kernel would take the first object that is like it in the rest.
+    """
+    match operation.thing:
+        case Rule() as rule if rule.beyond and isinstance(operation.key, bytes):
+            return delete_dumped_rule(operation.key)
+        case Rule() as rule:
+            return delete_rule(rule)
+        case Route() as route if route.beyond and isinstance(operation.key, bytes):
+            return delete_dumped_route(operation.key)
+        case Route() as route:
+            return delete_route(route)
 
 
 def _harmless(operation: Operation, number: int) -> bool:

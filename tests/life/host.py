@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.life.enis import Eni
 from tests.life.namespace import enter_fresh
 from tests.life.running import Running
@@ -22,6 +24,7 @@ from tests.life.running import Running
 POLL_S = 0.01
 HEALED_S = 1.0
 """What the daemon promises."""
+SETTLED_S = 0.15
 BAND = range(18000, 19000)
 _FLAGS = re.compile(r" (linkdown|dead|offload|trap|rt_trap)\b|\[detached\] ")
 _WHICH = {"rule": re.compile(r"^(\d+):"), "route": re.compile(r" table (\d+)")}
@@ -134,10 +137,19 @@ class Host:
         began = time.monotonic()
         while (found := self.ours(**which)) != expected:
             if time.monotonic() - began > within_s:
-                said = self.daemons[-1].log() if self.daemons else ""
-                raise AssertionError(f"not so in {within_s} s:\n{_compare(expected, found)}\n{said}")
+                last = "\n".join(self.daemons[-1].said()[-25:]) if self.daemons else ""
+                pytest.fail(f"not so in {within_s} s:\n{_compare(expected, found)}\n{last}", pytrace=False)
             time.sleep(POLL_S)
         return time.monotonic() - began
+
+    def settled(self) -> str:
+        """What is ours once it has not changed for a while."""
+        found, since = self.ours(), time.monotonic()
+        while time.monotonic() - since < SETTLED_S:
+            time.sleep(POLL_S)
+            if (now := self.ours()) != found:
+                found, since = now, time.monotonic()
+        return found
 
     def dangling(self) -> list[str]:
         """Rules of ours that point at a table of ours in which we have no route (promise 4)."""
@@ -158,7 +170,8 @@ class Host:
 
 def same(before: str, after: str) -> None:
     """Fail with the difference unless the two are the same, byte for byte."""
-    assert before == after, _compare(before, after)
+    if before != after:
+        pytest.fail(_compare(before, after), pytrace=False)
 
 
 def until(true: Callable[[], object], within_s: float, what: str) -> None:

@@ -4,6 +4,8 @@ Ours is what bears our protocol number *and* lies in our bands. The strangers he
 two, or neither, or stand in the very middle of ours.
 """
 
+import time
+
 import pytest
 
 from tests.life.enis import ETH0, ETH1, ETH2, ETH3
@@ -70,6 +72,36 @@ AMONG = (
     "from 198.51.100.77 nop pref 18017 protocol static",
 )
 """Put among our priorities while the daemon runs; some say just what ours say."""
+
+LITTER = (
+    "rule add from 198.51.100.1 lookup 100 pref 18500 protocol 83",
+    "rule add from 172.16.1.5 iif lo lookup 18001 pref 18016 protocol 83",
+    "rule add from 172.16.1.5 ipproto tcp dport 80 lookup 18001 pref 18016 protocol 83",
+    "rule add from 172.16.1.5 uidrange 0-99 lookup 18001 pref 18016 protocol 83",
+    "rule add from 172.16.1.5 tos 0x10 lookup 18001 pref 18016 protocol 83",
+    "rule add from 172.16.1.5 lookup 18001 suppress_ifgroup 7 pref 18016 protocol 83",
+    "rule add fwmark 0x1 lookup 18001 pref 18016 protocol 83",
+    "rule add from 172.16.1.0/24 lookup 18001 pref 18016 protocol 83",
+    "-6 rule add from fd00:1::5 ipproto udp lookup 18001 pref 18016 protocol 83",
+    "route add 203.0.113.0/24 via 172.16.1.1 dev eth1 table 18001 proto 83",
+    "route add default via 172.16.1.1 dev eth1 metric 7 table 18001 proto 83",
+    "route add 203.0.113.0/24 table 18001 proto 83"
+    " nexthop via 172.16.1.1 dev eth1 nexthop via 172.16.2.1 dev eth2",
+    "route replace default via 172.16.1.253 dev eth1 src 172.16.1.5 mtu 1400 table 18001 proto 83",
+    "route append default via 172.16.1.66 dev eth1 table 18001 proto 83",
+    "route prepend default via 172.16.1.66 dev eth1 table 18001 proto 83",
+    "route add default via 172.16.1.253 dev eth1 tos 0x10 table 18001 proto 83",
+    "-6 route add 2001:db8::/32 via fd00:1::1 dev eth1 table 18001 proto 83",
+    "-6 route replace default via fd00:1::253 dev eth1 src fd00:1::5 mtu 1400 table 18001 proto 83",
+    "-6 route add 2001:db8::/32 table 18001 proto 83"
+    " nexthop via fd00:1::1 dev eth1 nexthop via fd00:2::1 dev eth2",
+)
+"""Things that an earlier version, or somebody who copies from us, might have left."""
+VAGUE_LITTER = (
+    "rule add from 172.16.1.5 lookup 18001 pref 18014 protocol 83",
+    "rule add from all lookup 18001 pref 18014 protocol 83",
+)
+"""The same with so few words that the kernel cannot tell it from ours when it is deleted."""
 
 
 @pytest.fixture
@@ -149,20 +181,41 @@ def test_a_rule_that_says_what_ours_says_is_never_taken_in_place_of_ours(host: H
         for protocol in (0, 3, 200)
     ]
     host.batch(twins)
-    theirs = host.theirs()
+    theirs = _rules(host.theirs())
     host.ip("address del 172.16.1.6/24 dev eth1")
     host.healed("\n".join(line for line in full.splitlines() if "from 172.16.1.6 " not in line))
-    same(theirs.replace("", ""), _without_local(host, theirs))
+    same(theirs, _rules(host.theirs()))
     host.ip("address add 172.16.1.6/24 dev eth1")
     host.healed(full)
-    same(theirs, host.theirs())
+    same(theirs, _rules(host.theirs()))
 
 
-def _without_local(host: Host, theirs: str) -> str:
-    """What others have now, with the kernel's own route of the address that is away put back."""
-    missing = set(theirs.splitlines()) - set(host.theirs().splitlines())
-    assert all("172.16.1.6 dev eth1 table 255" in line for line in missing), missing
-    return theirs
+def _rules(lines: str) -> str:
+    return "\n".join(line for line in lines.splitlines() if "rule" in line)
+
+
+@pytest.mark.parametrize("litter", LITTER)
+def test_what_bears_our_mark_in_our_band_but_is_not_wanted_goes(litter: str, host: Host) -> None:
+    daemon = host.start()
+    full = host.ours()
+    with Witness() as witness:
+        host.ip(litter)
+        host.healed(full)
+        # And that was the end of it; nothing of ours had to go for a moment.
+        time.sleep(0.2)
+        assert len(witness.ours()) == 2, witness.ours()
+    same(full, host.ours())
+    assert daemon.generation == 2
+
+
+@pytest.mark.parametrize("litter", VAGUE_LITTER)
+def test_what_the_kernel_takes_for_ours_goes_in_the_end(litter: str, host: Host) -> None:
+    host.start()
+    full = host.ours()
+    host.ip(litter)
+    host.healed(full)
+    time.sleep(0.2)
+    same(full, host.ours())
 
 
 def test_cleanup_tells_first_what_it_would_do_and_then_does_it(host: Host) -> None:
