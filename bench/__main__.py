@@ -2,14 +2,16 @@
 
     python -m bench [NAME...] [--quick] [--publish]
 
-Results: build/bench.json, bench.md, bench.csv, bench.svg; ``--publish`` also writes docs/bench/latest.md and
-latest.svg. The exit code says whether the figures could be measured, not whether they are good.
+Results: build/bench.json, bench.md, bench.csv, bench.svg; ``--publish`` also writes
+docs/bench/latest.md and latest.svg. The exit code says whether the figures could be measured, not
+whether they are good.
 """
 
 import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,6 +30,8 @@ ROOT = Path(__file__).resolve().parent.parent
 def main() -> int:
     """Measure what was asked for."""
     options = _options()
+    # So that the group under way is ended with us, and ends what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     names = options.names or list(GROUPS)
     figures: list[Figure] = []
     broken: list[str] = []

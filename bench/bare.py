@@ -1,7 +1,8 @@
-"""The floor for repairing a deleted rule: a program that does nothing else, blocks, and adds back what it hears.
+"""The floor for repairing a deleted rule: a program that does nothing else, blocks, and adds back
+what it hears.
 
-``python -m bench.bare``: two sockets, no thought. It would fight anybody over anything; that is why the daemon
-takes longer.
+``python -m bench.bare``: two sockets, no thought. It would fight anybody over anything; that is why
+the daemon takes longer.
 """
 
 import os

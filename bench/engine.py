@@ -1,4 +1,6 @@
-"""The daemon's own parts in this process, with a stopwatch at each: the genuine round, seen from inside."""
+"""The daemon's own parts in this process, with a stopwatch at each: the genuine round, seen from
+inside.
+"""
 
 import asyncio
 import logging
@@ -26,7 +28,7 @@ from srcroutd.providers.static import StaticProvider
 class Watch:
     """Seconds spent in each part of a round."""
 
-    spent_s: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    spent_s: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     @contextmanager
     def on(self, part: str) -> Iterator[None]:
@@ -79,7 +81,9 @@ class _Knowledge(Knowledge):
 
 
 class Engine:
-    """A reconciler of this process, in the network namespace that it is in now, with facts from a file."""
+    """A reconciler of this process, in the network namespace that it is in now, with facts from a
+    file.
+    """
 
     def __init__(self, config_file: Path, state: Path) -> None:
         self.watch = Watch()
@@ -102,7 +106,7 @@ class Engine:
             self.reconciler.deliver(part)
 
     async def round(self) -> Outcome:
-        """One round, with its stopwatches set to nought. Raises RuntimeError if it was not in sync."""
+        """One round, its stopwatches set to nought before. Raises RuntimeError if not in sync."""
         self.watch.spent_s.clear()
         with self.watch.on("round"):
             outcome = await self.reconciler.round()
@@ -125,11 +129,19 @@ def record_into(file: Path) -> None:
     log.setLevel(logging.INFO)
 
 
-async def longest_turn_s(over: asyncio.Event) -> float:
-    """How long anybody kept the loop to himself until ``over``: the longest gap between two turns of ours."""
-    longest, last = 0.0, time.monotonic()
+async def longest_turn_s(over: asyncio.Event) -> tuple[float, float]:
+    """How long anybody kept the loop to himself until ``over``: the longest gap between two turns
+    of ours.
+
+    Once by the clock, in which other processes of the machine have their part, and once in CPU
+    time.
+    """
+    longest_s = longest_cpu_s = 0.0
+    last, last_cpu = time.monotonic(), time.thread_time()
     while not over.is_set():
         await asyncio.sleep(0)
-        now = time.monotonic()
-        longest, last = max(longest, now - last), now
-    return longest
+        now, cpu = time.monotonic(), time.thread_time()
+        longest_s = max(longest_s, now - last)
+        longest_cpu_s = max(longest_cpu_s, cpu - last_cpu)
+        last, last_cpu = now, cpu
+    return longest_s, longest_cpu_s

@@ -45,7 +45,9 @@ def figure_from(content: Mapping[str, Any]) -> Figure:
 
 
 def quantile(samples: Sequence[float], part: float) -> float:
-    """The smallest sample that at least ``part`` (0..1) of all samples do not exceed (nearest rank)."""
+    """The smallest sample that at least ``part`` (0..1) of all samples do not exceed (nearest
+    rank).
+    """
     ranked = sorted(samples)
     return ranked[max(0, ceil(part * len(ranked)) - 1)]
 

@@ -1,7 +1,8 @@
-"""A round that finds nothing to do at 3,200 rules: what it costs to look at everything, or at the rules alone.
+"""A round that finds nothing to do at 3,200 rules: what it costs to look at everything, or at the
+rules alone.
 
-CPU time of the whole process, in this process with the daemon's own parts; then of the real daemon, whom a
-stranger's rule has rung the bell for.
+CPU time of the whole process, in this process with the daemon's own parts; then of the real daemon,
+whom a stranger's rule has rung the bell for.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from bench.figures import median
 from bench.inside import Stage
 from bench.programs import Daemon
 from bench.wires import Orders
-from bench.world import cards, fresh_machine, static_config
+from bench.world import SETTLE_S, cards, fresh_machine, static_config
 from srcroutd.core.net import Family, Rule
 from srcroutd.kernel.codec_rule import encode_rule
 from srcroutd.kernel.wire import NLM_F_CREATE, RTM_DELRULE, RTM_NEWRULE
@@ -36,7 +37,7 @@ def run(stage: Stage) -> None:
     folder = stage.folder / "real"
     folder.mkdir()
     with Daemon(folder, static_config(world)) as daemon:
-        time.sleep(1.0)
+        time.sleep(SETTLE_S)
         _bells(stage, daemon, stage.rounds(30, 8))
 
 
@@ -70,7 +71,9 @@ async def _cpu_ms(engine: Engine) -> float:
 
 
 def _bells(stage: Stage, daemon: Daemon, rounds: int) -> None:
-    """A stranger adds or deletes a rule of his; the daemon looks and finds that it is none of its business."""
+    """A stranger adds or deletes a rule of his; the daemon looks and finds that it is none of its
+    business.
+    """
     orders = Orders()
     spent_ms = []
     for number in range(rounds):

@@ -1,7 +1,7 @@
 """One group of figures, inside the private namespaces that the parent process made for it.
 
-``python -m bench.inside NAME FOLDER [quick]`` prints a JSON line for each figure and each step of progress. It
-refuses to run where it can see a network device that it did not make.
+``python -m bench.inside NAME FOLDER [quick]`` prints a JSON line for each figure and each step of
+progress. It refuses to run where it can see a network device that it did not make.
 """
 
 import json
@@ -25,8 +25,9 @@ GROUPS = {
     "send": "what our rules cost others",
     "routes": "beside somebody else's routes",
 }
-"""Module of this package to its title, in the order of a run; the million routes come last, for the kernel
-goes on tearing them down after the group has ended."""
+"""Module of this package to its title, in the order of a run; the million routes come last, for the
+kernel goes on tearing them down after the group has ended.
+"""
 
 
 @dataclass(frozen=True, slots=True)

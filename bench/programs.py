@@ -1,4 +1,5 @@
-"""The programs under measure as processes of the bench: the real daemon and the lab's metadata service.
+"""The programs under measure as processes of the bench: the real daemon and the lab's metadata
+service.
 
 Each is started with words made here, watched by its own process id and ended by it.
 """
@@ -13,7 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from bench.world import METADATA
 from srcroutd.lab.metadata_facts import EniFacts, Facts
@@ -86,7 +87,7 @@ class Daemon(Program):
         self._notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notices.bind(str(self._address))
 
-    def __enter__(self) -> "Daemon":
+    def __enter__(self) -> Self:
         self.start()
         self.wait_ready()
         return self
@@ -107,8 +108,8 @@ class Daemon(Program):
     def wait_ready(self) -> float:
         """Wait for READY=1; returns when it was heard. Raises ProgramFailed.
 
-        Then the socket is closed: one that nobody reads is full after ten notices, and the sender of
-        the next one waits.
+        Then the socket is closed: one that nobody reads is full after ten notices, and the sender
+        of the next one waits.
         """
         self._notices.settimeout(PATIENCE_S)
         try:
@@ -159,7 +160,7 @@ class Metadata(Program):
         self._whole = whole
         self.tell(enis)
 
-    def __enter__(self) -> "Metadata":
+    def __enter__(self) -> Self:
         words = [sys.executable, "-m", "srcroutd.lab.metadata", "--listen", METADATA]
         self.spawn([*words, "--facts", str(self._facts), "--log", str(self._requests)])
         deadline = time.monotonic() + PATIENCE_S

@@ -1,7 +1,9 @@
-"""A rule of ours is deleted by somebody else: how long until it stands again, at two sizes and against a floor.
+"""A rule of ours is deleted by somebody else: how long until it stands again, at two sizes and
+against a floor.
 
-No rule is deleted more often than the daemon's patience lasts, so it has no reason to give way in a quarrel.
-The rules that the daemon leaves standing when it ends are then looked after by the bare program.
+No rule is deleted more often than the daemon's patience lasts, so it has no reason to give way in a
+quarrel. The rules that the daemon leaves standing when it ends are then looked after by the bare
+program.
 """
 
 import random
@@ -13,12 +15,10 @@ from bench.figures import median, quantile
 from bench.inside import Stage
 from bench.programs import PATIENCE_S, Daemon, Program
 from bench.wires import RULES, Listener, Orders
-from bench.world import cards, fresh_machine, static_config
+from bench.world import SETTLE_S, cards, fresh_machine, static_config
 from srcroutd.kernel.codec_rule import decode_rule
 from srcroutd.kernel.wire import RTM_DELRULE, RTM_NEWRULE
 
-SETTLE_S = 3.0
-"""Until IPv6 has finished its duplicate address detection, whose events would come in between."""
 PAUSE_S = 0.03
 """Between two deletions: beyond the time in which the daemon folds news into one round."""
 TIMES_A_RULE = 9

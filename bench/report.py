@@ -80,6 +80,10 @@ def csv_text(figures: Iterable[Figure]) -> str:
 
 
 def _cells(figure: Figure) -> tuple[str, str, str, str, str]:
-    target = "" if figure.target is None else f"{number(figure.target)} {figure.unit}"
+    target = "" if figure.target is None else _quantity(figure.target, figure.unit)
     part = "" if figure.of_target is None else f"{figure.of_target:.2f}"
-    return figure.name, f"{number(figure.value)} {figure.unit}", target, figure.verdict, part
+    return figure.name, _quantity(figure.value, figure.unit), target, figure.verdict, part
+
+
+def _quantity(value: float, unit: str) -> str:
+    return f"{number(value)} {unit}".rstrip()

@@ -7,9 +7,7 @@ import time
 
 from bench.inside import Stage
 from bench.programs import Daemon, Metadata
-from bench.world import cards, machine
-
-SETTLE_S = 3.0
+from bench.world import SETTLE_S, cards, machine
 
 
 def run(stage: Stage) -> None:

@@ -1,7 +1,8 @@
-"""Beside somebody else's routes: 200,000 events that are not about us, and a million routes in main.
+"""Beside somebody else's routes: 200,000 events that are not about us, and a million routes in
+main.
 
-The flood must neither wake the daemon nor make it deaf: a rule of ours is deleted in the middle of it. Of the
-million, a look at our own tables must not notice.
+The flood must neither wake the daemon nor make it deaf: a rule of ours is deleted in the middle of
+it. Of the million, a look at our own tables must not notice.
 """
 
 import asyncio

@@ -1,8 +1,9 @@
-"""What our rules cost others: one UDP send from an unconnected socket, each of which looks the route up anew.
+"""What our rules cost others: one UDP send from an unconnected socket, each of which looks the
+route up anew.
 
-With no rules, with ours for 16 NICs of 64 addresses, and with the same rules but without the pair a NIC that
-lets packets from outside its subnet pass by all of its addresses: the reason why that pair is there. Sending
-itself, and Python's part of it, is in the figure without rules.
+With no rules, with ours for 16 NICs of 64 addresses, and with the same rules but without the pair a
+NIC that lets packets from outside its subnet pass by all of its addresses: the reason why that pair
+is there. Sending itself, and Python's part of it, is in the figure without rules.
 """
 
 import asyncio

@@ -1,7 +1,8 @@
-"""From starting the process to READY with remembered facts only, against an interpreter that imports asyncio.
+"""From starting the process to READY with remembered facts only, against an interpreter that
+imports asyncio.
 
-Each round is a reboot: a fresh namespace with the same ENIs, the state directory of before, nobody at the
-metadata address. The two take turns.
+Each round is a reboot: a fresh namespace with the same ENIs, the state directory of before, nobody
+at the metadata address. The two take turns.
 """
 
 import shutil
@@ -34,7 +35,7 @@ def run(stage: Stage) -> None:
     stage.figure(
         "python3 -c 'import asyncio', median", median(asyncio_ms), "ms", samples=asyncio_ms
     )
-    note = f"median of {rounds} neighbouring turns; from remembered facts, with the rules in the kernel"
+    note = f"{rounds} neighbouring turns; remembered facts only, READY with the rules in the kernel"
     stage.figure(
         "times an interpreter with asyncio",
         median(ratios),

@@ -1,7 +1,8 @@
-"""32 ENIs of 64 addresses attached at once: how long until all are routed, and that none waits for another.
+"""32 ENIs of 64 addresses attached at once: how long until all are routed, and that none waits for
+another.
 
-For the second question the metadata service has no ``meta-data/all``, as on older hosts, and one key of one ENI
-takes four seconds to answer; the other 31 must be routed long before.
+For the second question the metadata service has no ``meta-data/all``, as on older hosts, and one
+key of one ENI takes four seconds to answer; the other 31 must be routed long before.
 """
 
 import time
@@ -12,14 +13,16 @@ from bench.figures import median
 from bench.inside import Stage
 from bench.programs import Daemon, Metadata
 from bench.wires import LINKS, RULES, Event, Recorder
-from bench.world import Card, Pen, fresh_machine, batch_file
+from bench.world import Card, Pen, batch_file, fresh_machine
 from srcroutd.core.net import Rule
 from srcroutd.kernel.wire import RTM_NEWLINK, RTM_NEWRULE
 
 PRIMARY = Card(0, 1)
 ENIS, ADDRESSES = 32, 64
 SLOW, SLOW_S = 7, 4.0
-"""The ENI with the slow key, and how slow; above five seconds the daemon would not wait for the answer."""
+"""The ENI with the slow key, and how slow; above five seconds the daemon would not wait for the
+answer.
+"""
 
 SETTLE_S = 1.0
 """Before the facts change, so that no read of the daemon's start learns them early."""
@@ -27,7 +30,9 @@ SETTLE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class _Storm:
-    """Seconds from the first link's appearance: when all was attached, and when each NIC had its last rule."""
+    """Seconds from the first link's appearance: when all was attached, and when each NIC had its
+    last rule.
+    """
 
     attached_s: float
     routed_s: dict[int, float]

@@ -1,7 +1,9 @@
-"""The bench's own line to rtnetlink, apart from the daemon's: a listener with times, and a plain writer.
+"""The bench's own line to rtnetlink, apart from the daemon's: a listener with times, and a plain
+writer.
 
-What is measured must not be measured by itself, so no socket of srcroutd.kernel is used here; only the numbers
-and the struct layouts of its codec are. Times are seconds of CLOCK_MONOTONIC, which all processes share.
+What is measured must not be measured by itself, so no socket of srcroutd.kernel is used here; only
+the numbers and the struct layouts of its codec are. Times are seconds of CLOCK_MONOTONIC, which all
+processes share.
 """
 
 import socket
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from struct import Struct
 from types import TracebackType
+from typing import Self
 
 from srcroutd.core.net import Rule
 from srcroutd.kernel.codec_rule import decode_rule
@@ -70,7 +73,9 @@ class Event:
 
 
 class Listener:
-    """Reads notifications one by one in the caller's own thread: the shortest way from kernel to clock."""
+    """Reads notifications one by one in the caller's own thread: the shortest way from kernel to
+    clock.
+    """
 
     def __init__(self, *groups: int) -> None:
         self._socket = _netlink(groups)
@@ -95,7 +100,7 @@ class Listener:
 
 
 class Recorder:
-    """A listener with a thread of its own: for the time of events that the caller causes himself."""
+    """A listener with a thread of its own: for the times of what the caller causes himself."""
 
     def __init__(self, *groups: int) -> None:
         self.events: list[Event] = []
@@ -103,7 +108,7 @@ class Recorder:
         self._over = False
         self._thread = threading.Thread(target=self._record, daemon=True)
 
-    def __enter__(self) -> "Recorder":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

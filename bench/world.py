@@ -1,7 +1,8 @@
-"""The machines of the bench: network namespaces that it makes, with ENIs as the daemon would meet them.
+"""The machines of the bench: network namespaces that it makes, with ENIs as the daemon would meet
+them.
 
-An ENI is a veth whose one end has a MAC of the vendor's. Its other end has a locally administered one and so is
-nobody's ENI. Everything here is inside the private namespaces of the calling process.
+An ENI is a veth whose one end has a MAC of the vendor's. Its other end has a locally administered
+one and so is nobody's ENI. Everything here is inside the private namespaces of the calling process.
 """
 
 import contextlib
@@ -19,11 +20,15 @@ from srcroutd.lab.metadata_facts import EniFacts
 from srcroutd.lab.namespaces import CLONE_NEWNET, unshare
 
 METADATA = "100.100.100.200"
+SETTLE_S = 3.0
+"""Until IPv6 has finished its duplicate address detection, whose events would come in between."""
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One ENI of the bench: device ``eth{number}`` in the subnet 10.{number}.0.0/24; 0 is the primary."""
+    """One ENI of the bench: device ``eth{number}`` in the subnet 10.{number}.0.0/24; 0 is the
+    primary.
+    """
 
     number: int
     count: int
@@ -61,9 +66,9 @@ class Card:
 
     def device(self) -> list[str]:
         """Lines for ``ip -batch``: the veth pair, down and without addresses."""
-        peer = f"02:00:00:00:00:{self.number:02x}"
+        peer = f"p{self.number} address 02:00:00:00:00:{self.number:02x}"
         return [
-            f"link add {self.name} address {self.mac} type veth peer name p{self.number} address {peer}",
+            f"link add {self.name} address {self.mac} type veth peer name {peer}",
             f"link set p{self.number} up",
         ]
 
@@ -90,7 +95,8 @@ class Card:
         primary = "primary = true\n" if self.number == 0 else ""
         return (
             f'[[eni]]\nid = "{self.id}"\nmac = "{self.mac}"\n{primary}'
-            f'ipv4 = {{ subnet = "{self.subnet}", gateway = "{self.gateway}", addresses = [{listed}] }}\n'
+            f'[eni.ipv4]\nsubnet = "{self.subnet}"\ngateway = "{self.gateway}"\n'
+            f"addresses = [{listed}]\n"
         )
 
 
@@ -105,7 +111,7 @@ def static_config(with_cards: Iterable[Card]) -> str:
 
 
 def machine(with_cards: Iterable[Card]) -> None:
-    """Furnish this namespace: these ENIs, a default route by the primary, metadata's address on lo."""
+    """Furnish this namespace: these ENIs, a default route, metadata's address on lo."""
     lines = ["link set lo up", f"address add {METADATA}/32 dev lo"]
     for card in with_cards:
         lines += [*card.device(), *card.configured()]
@@ -119,7 +125,9 @@ def fresh_machine(with_cards: Iterable[Card]) -> None:
 
 
 def batch(lines: Iterable[str], enter: str = "") -> None:
-    """``ip -batch``, in the namespace behind the path ``enter`` if one is given. Raises CalledProcessError."""
+    """``ip -batch``, in the namespace behind the path ``enter`` if one is given. Raises
+    CalledProcessError.
+    """
     subprocess.run(_command("-", enter), input="\n".join(lines).encode() + b"\n", check=True)
 
 

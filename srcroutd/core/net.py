@@ -227,7 +227,8 @@ class Route:
 
 def network_of(ip: IP) -> Network:
     """The host prefix (/32 or /128) of one address."""
-    return IPv4Network(ip) if isinstance(ip, IPv4Address) else IPv6Network(ip)
+    number = int(ip)  # a pair is three times as fast as an address object
+    return IPv4Network((number, 32)) if ip.version == 4 else IPv6Network((number, 128))
 
 
 def table_name(table: int) -> str:

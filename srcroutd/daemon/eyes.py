@@ -130,6 +130,7 @@ class Eyes:
         if bells.lost or bells.links:
             picture.links = _same(picture.links, await self._requests.links())
             picture.addresses = _same(picture.addresses, await self._requests.addresses())
+            await asyncio.sleep(0)
         if bells.lost or bells.links or bells.routes:
             picture.routes = Seen([await self.look_at(table) for table in sorted(tables)])
         if bells.lost or bells.rules:

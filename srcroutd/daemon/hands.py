@@ -4,6 +4,7 @@ What a NIC's routes were refused for, its rules are not added for, and nothing o
 step leaves a rule without its route (promise 4).
 """
 
+import asyncio
 import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from srcroutd.core.net import Route, Rule
 from srcroutd.core.plan import Operation, Phase
 from srcroutd.kernel.messages import (
     Message,
+    add_encoded_rule,
     add_rule,
     delete_dumped_route,
     delete_dumped_rule,
@@ -60,7 +62,9 @@ class Hands:
         troubled: set[tuple[int, int]] = set()
         for _, group in groupby(operations, key=lambda operation: operation.phase):
             batch = [op for op in group if (op.seat, op.thing.family) not in troubled]
-            failures = await self._requests.execute(_messages(batch))
+            messages = _messages(batch)
+            await asyncio.sleep(0)
+            failures = await self._requests.execute(messages)
             failed = {failure.index: failure for failure in failures}
             for index, operation in enumerate(batch):
                 failure = failed.get(index)
@@ -90,6 +94,9 @@ def _message(operation: Operation, *, exclusive: bool) -> Message:
         return _delete(operation)
     match operation.thing:
         case Rule() as rule:
+            # The key of what we want is its encoding already.
+            if isinstance(operation.key, bytes):
+                return add_encoded_rule(operation.key, exclusive=exclusive)
             return add_rule(rule, exclusive=exclusive)
         case Route() as route:
             return put_route(route, replace=operation.verb == "replace")

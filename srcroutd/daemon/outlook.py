@@ -51,6 +51,7 @@ class Outlook:
         settings = self.config.settings
         wanted = to_seat(knowledge.inventory, self.links, primary, settings)
         await self._seater.seat(wanted, ours=self.desired.rules)
+        await asyncio.sleep(0)
         self.joined = join(
             knowledge.inventory,
             self.links,
@@ -61,14 +62,10 @@ class Outlook:
             settings=settings,
             taken=self._seater.taken,
         )
+        await asyncio.sleep(0)
         await self._derive()
-        self._inputs = (
-            view.links,
-            view.addresses,
-            knowledge.inventory,
-            knowledge.domain,
-            self.config,
-        )
+        # As it was at the start: what changed while we yielded counts as new next time.
+        self._inputs = inputs
 
     def name(self, seat: int) -> str:
         """NIC and ENI of a seat, for people."""

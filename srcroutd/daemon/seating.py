@@ -46,6 +46,7 @@ class Seater:
                 routes = await self._eyes.look_at(domain.table(number))
                 if any(domain.owns_route(route) for route in routes.values()):
                     self._found.add(domain.table(number))
+            await asyncio.sleep(0)
 
     async def seat(
         self, wanted: tuple[tuple[str, str], ...], ours: Container[Hashable] = ()

@@ -84,8 +84,11 @@ class Eni:
         """What makes the NIC, with a cable to a switch port that is up."""
         number = self.number
         return [
-            f"link add {self.nic} address {self.mac} type veth"
-            f" peer name port{number} address 02:00:00:00:00:{number:02x}",
+            f"link add {self.nic} address {self.mac} type veth peer name port{number}",
+            f"link set port{number} address 02:00:00:00:00:{number:02x}",
+            # Their own link-local addresses would be news whenever their check is over.
+            f"link set port{number} addrgenmode none",
+            f"link set {self.nic} addrgenmode none",
             f"link set port{number} up",
             f"link set {self.nic} up",
         ]

@@ -26,9 +26,9 @@ HEALED_S = 1.0
 """What the daemon promises."""
 SETTLED_S = 0.15
 BAND = range(18000, 19000)
-_FLAGS = re.compile(r" (linkdown|dead|offload|trap|rt_trap)\b|\[detached\] ")
-_WHICH = {"rule": re.compile(r"^(\d+):"), "route": re.compile(r" table (\d+)")}
-_KINDS = {"1": "", "7": "unreachable "}
+_NOISE = re.compile(r" (linkdown|dead|pref medium)\b|\[detached\] ")
+_NUMBER = {"rule": re.compile(r"^(\d+):"), "route": re.compile(r" table (\d+)")}
+_TYPES = {"1": "", "7": "unreachable "}
 
 
 class Host:
@@ -47,7 +47,7 @@ class Host:
         enter_fresh()
 
     def ip(self, *lines: str) -> str:
-        """Run lines of iproute2, each as it is typed after ``ip``; returns what the last one said."""
+        """Run lines of iproute2, as typed after ``ip``; returns what the last one said."""
         said = ""
         for line in lines:
             done = subprocess.run(
@@ -80,8 +80,8 @@ class Host:
         (Path("/proc/sys/net") / key).write_text(value)
 
     def configure(self, *enis: Eni, more: str = "", extra: str = "") -> None:
-        """Write a configuration with ``provider = "static"``. ``more`` goes to its top, ``extra`` to
-        its end.
+        """Write a configuration with ``provider = "static"``, with ``more`` at its top and
+        ``extra`` at its end.
         """
         entries = "\n".join(eni.toml() for eni in enis)
         self.config.write_text(f'provider = "static"\n{more}\n{entries}\n{extra}\n')
@@ -129,7 +129,10 @@ class Host:
             for family, shown in (("-4", ""), ("-6", "-6 ")):
                 said = self.ip(f"-N -d {family} {question}").splitlines()
                 found = [line for line in said if wanted(kind, line)]
-                lines += [f"ip {shown}{kind} {_readable(kind, line)}" for line in _order(found)]
+                lines += [
+                    f"ip {shown}{kind} {_readable(kind, line)}"
+                    for line in sorted(found, key=_order)
+                ]
         return "\n".join(lines)
 
     def healed(self, expected: str, within_s: float = HEALED_S, **which: Any) -> float:
@@ -138,7 +141,9 @@ class Host:
         while (found := self.ours(**which)) != expected:
             if time.monotonic() - began > within_s:
                 last = "\n".join(self.daemons[-1].said()[-25:]) if self.daemons else ""
-                pytest.fail(f"not so in {within_s} s:\n{_compare(expected, found)}\n{last}", pytrace=False)
+                pytest.fail(
+                    f"not so in {within_s} s:\n{_compare(expected, found)}\n{last}", pytrace=False
+                )
             time.sleep(POLL_S)
         return time.monotonic() - began
 
@@ -189,27 +194,24 @@ def _finish(command: list[str]) -> tuple[int, str]:
 
 
 def _is_ours(kind: str, line: str, protocol: int, band: range) -> bool:
-    found = _WHICH[kind].search(line)
+    number = _NUMBER[kind].search(line)
     marked = f" proto {protocol} " in f"{line} "
-    return bool(found) and marked and found is not None and int(found[1]) in band
+    return marked and number is not None and int(number[1]) in band
 
 
-def _order(lines: list[str]) -> list[str]:
-    """Rules stay in the kernel's order of priorities; within one priority order does not matter."""
-    return sorted(lines, key=lambda line: (int(line.split(":")[0]) if _is_rule(line) else 0, line))
-
-
-def _is_rule(line: str) -> bool:
-    return bool(_WHICH["rule"].match(line))
+def _order(line: str) -> tuple[int, str]:
+    """Rules by priority, within one in any fixed order, for it does not matter; routes by text."""
+    number = _NUMBER["rule"].match(line)
+    return (int(number[1]) if number else 0, line)
 
 
 def _readable(kind: str, line: str) -> str:
-    """Without what comes and goes with the carrier, and with a word for a route's type."""
-    line = _FLAGS.sub("", " ".join(line.split()))
-    if kind == "route":
-        number, _, rest = line.partition(" ")
-        line = f"{_KINDS.get(number, f'type {number} ')}{rest}"
-    return line
+    """Without what says nothing or comes and goes with the carrier; a word for a route's type."""
+    line = _NOISE.sub("", " ".join(line.split()))
+    if kind == "rule":
+        return line
+    number, _, rest = line.partition(" ")
+    return f"{_TYPES.get(number, f'type {number} ')}{rest}"
 
 
 def _compare(expected: str, found: str) -> str:

@@ -22,6 +22,7 @@ class Running:
     def __init__(self, command: list[str], folder: Path, watchdog_s: float = 0.0) -> None:
         self._log = folder / "log"
         self._told: list[tuple[float, str]] = []
+        self._hearing = threading.Lock()
         self._ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._ear.bind(str(folder / "notify"))
         # Somebody must listen all the time, as systemd does: a full queue would hold up the daemon.
@@ -36,7 +37,12 @@ class Running:
 
     def _listen(self) -> None:
         while message := self._ear.recv(4096):
-            self._told.append((time.monotonic(), message.decode()))
+            with self._hearing:
+                self._told.append((time.monotonic(), message.decode()))
+
+    def deaf(self) -> threading.Lock:
+        """``with daemon.deaf():`` the service manager reads nothing, and its queue fills up."""
+        return self._hearing
 
     @property
     def pid(self) -> int:

@@ -4,6 +4,7 @@ on.
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,9 @@ def test_an_eni_keeps_its_numbers_under_another_name_after_a_reboot(host: Host) 
     host.ip("link set eth1 down", "link set eth2 down", "link set eth1 name swap")
     host.ip("link set eth2 name eth1", "link set swap name eth2")
     host.ip("link set eth1 up", "link set eth2 up")
-    host.ip("-6 address add fd00:1::5/64 dev eth2 nodad", "-6 address add fd00:2::5/64 dev eth1 nodad")
+    host.ip(
+        "-6 address add fd00:1::5/64 dev eth2 nodad", "-6 address add fd00:2::5/64 dev eth1 nodad"
+    )
     host.start()
     assert tables(host) == before
     assert priorities(host) == prior
@@ -69,7 +72,7 @@ def test_an_eni_keeps_its_numbers_through_detach_and_attach_in_another_order(hos
     host.healed("")
     for eni in (ETH3, ETH2, ETH1):
         host.plug(eni)
-        until(lambda eni=eni: eni.v4[0] in tables(host), 1.0, eni.nic)
+        _wait_routed(host, eni.v4[0])
         assert tables(host)[eni.v4[0]] == before[eni.v4[0]]
     host.healed(full)
     # And when the daemon was away meanwhile.
@@ -81,20 +84,28 @@ def test_an_eni_keeps_its_numbers_through_detach_and_attach_in_another_order(hos
     host.healed(full)
 
 
-DAMAGE = {
+def _wait_routed(host: Host, address: str) -> None:
+    until(lambda: address in tables(host), 1.0, address)
+
+
+DAMAGE: dict[str, Callable[[str], str]] = {
     "cut off": lambda text: text[: len(text) // 2],
     "empty": lambda _text: "",
     "garbage": lambda _text: "\x00\xff\x00 not even text",
     "another schema": lambda text: text.replace('"schema": 1', '"schema": 99'),
     "wrong types": lambda text: re.sub(r'"(seats|enis)": \[', r'"\1": 7, "x": [', text),
     "a list": lambda _text: "[]",
-    "numbers that are no numbers": lambda text: re.sub(r'"(number|saved_at)": [\d.]+', r'"\1": "x"', text),
+    "numbers that are no numbers": lambda text: re.sub(
+        r'"(number|saved_at)": [\d.]+', r'"\1": "x"', text
+    ),
 }
 
 
 @pytest.mark.parametrize("file", ["numbers.json", "inventory.json"])
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
-def test_a_damaged_file_is_told_of_and_harms_nothing(damage, file: str, host: Host) -> None:
+def test_a_damaged_file_is_told_of_and_harms_nothing(
+    damage: Callable[[str], str], file: str, host: Host
+) -> None:
     # Not the numbers that a fresh start would give.
     host.ip("link del eth1")
     daemon = host.start()
@@ -174,7 +185,9 @@ def test_facts_of_another_machine_are_not_used(bare: Host) -> None:
     cloud.stop()
     # An image of it is started elsewhere: other MACs, the same addresses.
     bare.reboot()
-    twins = [Eni(number + 16, eni.hosts, (), subnet=number) for number, eni in ((0, ETH0), (1, ETH1))]
+    twins = [
+        Eni(number + 16, eni.hosts, (), subnet=number) for number, eni in ((0, ETH0), (1, ETH1))
+    ]
     bare.plug(*twins)
     daemon = bare.start()
     assert daemon.said("WARNING", "name no NIC of this machine")

@@ -73,6 +73,8 @@ AMONG = (
 )
 """Put among our priorities while the daemon runs; some say just what ours say."""
 
+TWO_WAYS = "nexthop via 172.16.1.1 dev eth1 nexthop via 172.16.2.1 dev eth2"
+TWO_WAYS6 = "nexthop via fd00:1::1 dev eth1 nexthop via fd00:2::1 dev eth2"
 LITTER = (
     "rule add from 198.51.100.1 lookup 100 pref 18500 protocol 83",
     "rule add from 172.16.1.5 iif lo lookup 18001 pref 18016 protocol 83",
@@ -85,16 +87,14 @@ LITTER = (
     "-6 rule add from fd00:1::5 ipproto udp lookup 18001 pref 18016 protocol 83",
     "route add 203.0.113.0/24 via 172.16.1.1 dev eth1 table 18001 proto 83",
     "route add default via 172.16.1.1 dev eth1 metric 7 table 18001 proto 83",
-    "route add 203.0.113.0/24 table 18001 proto 83"
-    " nexthop via 172.16.1.1 dev eth1 nexthop via 172.16.2.1 dev eth2",
+    f"route add 203.0.113.0/24 table 18001 proto 83 {TWO_WAYS}",
     "route replace default via 172.16.1.253 dev eth1 src 172.16.1.5 mtu 1400 table 18001 proto 83",
     "route append default via 172.16.1.66 dev eth1 table 18001 proto 83",
     "route prepend default via 172.16.1.66 dev eth1 table 18001 proto 83",
     "route add default via 172.16.1.253 dev eth1 tos 0x10 table 18001 proto 83",
     "-6 route add 2001:db8::/32 via fd00:1::1 dev eth1 table 18001 proto 83",
     "-6 route replace default via fd00:1::253 dev eth1 src fd00:1::5 mtu 1400 table 18001 proto 83",
-    "-6 route add 2001:db8::/32 table 18001 proto 83"
-    " nexthop via fd00:1::1 dev eth1 nexthop via fd00:2::1 dev eth2",
+    f"-6 route add 2001:db8::/32 table 18001 proto 83 {TWO_WAYS6}",
 )
 """Things that an earlier version, or somebody who copies from us, might have left."""
 VAGUE_LITTER = (

@@ -1,7 +1,8 @@
-"""An independent witness: hears every change of a rule or route from the kernel, whoever made it."""
+"""An independent witness: hears of every change of a rule or route, whoever made it."""
 
 import socket
 from types import TracebackType
+from typing import Self
 
 from srcroutd.kernel.stranger import describe
 from srcroutd.kernel.wire import (
@@ -30,11 +31,14 @@ class Witness:
         self._socket.bind((0, sum(1 << (group - 1) for group in _GROUPS)))
         self._heard: list[str] = []
 
-    def __enter__(self) -> "Witness":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
         self._socket.close()
 
@@ -49,9 +53,7 @@ class Witness:
             kind = _KINDS[number]
             sign = "-" if number in _DELETES else "+"
             body = data[MESSAGE.size : length]
-            self._heard.append(
-                f"{sign} {describe('rule' if kind == 'rule' else 'route', body)}"
-            )
+            self._heard.append(f"{sign} {describe('rule' if kind == 'rule' else 'route', body)}")
 
     def ours(self) -> list[str]:
         """Those that bear our protocol number."""
