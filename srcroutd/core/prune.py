@@ -38,6 +38,8 @@ def reasons(now: Situation) -> Callable[[Domain, Rule | Route], str | None]:
 
     def why(domain: Domain, thing: Rule | Route) -> str | None:
         number = domain.seat_of(thing)
+        if unsure and _leads_elsewhere(thing):
+            return None
         if nic := derived.get(number):
             moved = domain != now.domain
             return MOVED if moved else _outdated(thing, nic.link.name, nic.eni.id)
@@ -55,6 +57,11 @@ def reasons(now: Situation) -> Callable[[Domain, Rule | Route], str | None]:
         return None
 
     return why
+
+
+def _leads_elsewhere(thing: Rule | Route) -> bool:
+    """Whether it is a route to another ENI's subnet, perhaps of one whose facts are not here."""
+    return isinstance(thing, Route) and thing.gateway is not None and thing.dst.prefixlen > 0
 
 
 def _outdated(thing: Rule | Route, nic: str, eni: str) -> str:

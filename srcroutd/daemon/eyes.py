@@ -75,6 +75,9 @@ class Eyes:
         self._rule_memo = {family: RuleMemo() for family in Family}
         self._route_memo = RouteMemo()
         self._pending = Bells(lost=True)
+        self._heard = False
+        self.disturbed = False
+        """The last look was asked for by a change of links or addresses, or by lost events."""
         self.picture = Picture()
         self.expected_rules: Collection[bytes] = ()
         """Keys of rules that are probably there: they are recognised without being decoded."""
@@ -88,7 +91,14 @@ class Eyes:
         """Take in the events that have come; they stay pending until a look has answered them."""
         bells = self._events.drain()
         self._pending |= bells
+        self._heard |= bool(bells)
         return bells
+
+    def unanswered(self) -> bool:
+        """Whether an event came that no look has answered yet: it will not make the socket ring
+        again.
+        """
+        return self._heard
 
     def distrust(self) -> None:
         """Believe nothing seen before: the next look looks at everything."""
@@ -108,7 +118,8 @@ class Eyes:
         """
         for attempt in range(ATTEMPTS):
             self.drain()
-            bells, self._pending = self._pending, Bells()
+            bells, self._pending, self._heard = self._pending, Bells(), False
+            self.disturbed = bells.links or bells.lost
             try:
                 await self._look(bells, tables)
                 break

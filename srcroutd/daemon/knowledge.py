@@ -31,8 +31,6 @@ class Knowledge:
         self.confirmed = False
         """The provider has told its whole list since the daemon started."""
         self.last_unknown: Unknown | None = None
-        self.rebuild = False
-        """The numbers were lost: what the kernel still shows gets its old ones back."""
         self._saved: tuple[Inventory | None, Numbers | None] = (None, None)
         self._load_inventory(config)
         self._load_numbers()
@@ -53,12 +51,16 @@ class Knowledge:
             log.warning("%s", error)
             numbers = None
         if numbers is None:
-            self.rebuild = True
             return
         self.seating = numbers.seating
         self.former = numbers.former
         self._saved = (self._saved[0], numbers)
         self.move_to(self.domain, numbers.domain)
+
+    @property
+    def domains(self) -> tuple[Domain, ...]:
+        """All that is ours: the present numbers, then those of earlier configurations."""
+        return (self.domain, *self.former)
 
     def move_to(self, domain: Domain, from_domain: Domain) -> None:
         """The configuration wants other numbers: what stands under the old ones is ours until it is

@@ -18,34 +18,44 @@ class Notify:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._notifier = SystemdNotifier()
+        if self._notifier.socket is not None:
+            # A service manager that does not read must not hold up the loop.
+            self._notifier.socket.settimeout(0.0)
+            self._notifier.debug = True
         self._sentence = ""
         self.ready_sent = False
         self.feed_s = _watchdog_s(environment) / 2
 
     def ready(self) -> None:
         """The first round has converged, or a reload is done."""
-        self.ready_sent = True
-        self._notifier.notify("READY=1")
+        self.ready_sent = self._send("READY=1")
 
     def status(self, sentence: str) -> None:
         """One sentence for ``systemctl status``, sent when it changes."""
-        if sentence != self._sentence:
+        if sentence != self._sentence and self._send(f"STATUS={sentence}"):
             self._sentence = sentence
-            self._notifier.notify(f"STATUS={sentence}")
 
     def feed(self) -> None:
         """The loop is alive."""
         if self.feed_s < IDLE_FEED_S / 2:
-            self._notifier.notify("WATCHDOG=1")
+            self._send("WATCHDOG=1")
 
     def reloading(self) -> None:
         """A reload begins; ``ready`` ends it."""
         microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-        self._notifier.notify(f"RELOADING=1\nMONOTONIC_USEC={microseconds}")
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={microseconds}")
 
     def stopping(self) -> None:
         """The daemon ends; routing stays."""
-        self._notifier.notify("STOPPING=1")
+        self._send("STOPPING=1")
+
+    def _send(self, text: str) -> bool:
+        """Whether the message is on its way, or nobody wants it."""
+        try:
+            self._notifier.notify(text)
+        except OSError:
+            return False
+        return True
 
 
 def _watchdog_s(environment: Mapping[str, str]) -> float:

@@ -154,6 +154,8 @@ class Reconciler:
         await self._record(applied, why)
         self._troubles = self._troubles.failed() if why else CALM_BACKOFF
         self._round_ended = time.monotonic()
+        if self._eyes.unanswered():
+            self.bell.ring()
         return self.outcome
 
     async def _passes(self, applied: list[Operation]) -> str:
@@ -165,8 +167,9 @@ class Reconciler:
                     self._stood = self.outlook.desired
                 return f"{held} contested" if held else ""
             await asyncio.sleep(0)
+            disturbed = self._eyes.disturbed
             done, refused = await self._hands.apply(operations)
-            self._note_restored(done)
+            self._note_restored(done, disturbed=disturbed)
             applied += done
             for refusal in refused:
                 name = self.outlook.name(refusal.operation.seat)
@@ -206,15 +209,19 @@ class Reconciler:
             frozenset(present),
             knowledge.confirmed,
         )
-        return Pruning((knowledge.domain, *knowledge.former), reasons(situation))
+        return Pruning(knowledge.domains, reasons(situation))
 
-    def _note_restored(self, done: list[Operation]) -> None:
-        """What stood after the last round and had to be put back was undone by somebody."""
+    def _note_restored(self, done: list[Operation], *, disturbed: bool) -> None:
+        """What stood after the last round and had to be put back was undone by somebody.
+
+        Routes that went when a link or an address changed were taken along by the kernel.
+        """
         stood = self._stood
         undone = {
             op.key: op
             for op in done
-            if op.verb != "delete" and (op.key in stood.rules or op.key in stood.routes)
+            if op.verb != "delete"
+            and (op.key in stood.rules or (op.key in stood.routes and not disturbed))
         }
         for key in self._quarrels.restored(undone, time.monotonic()):
             self._audit.once(

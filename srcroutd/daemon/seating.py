@@ -34,14 +34,12 @@ class Seater:
         """The tables that must be looked at: those of all seats, and those found with something of
         ours.
         """
-        domain = self._knowledge.domain
-        return (
-            frozenset(domain.table(s.number) for s in self._knowledge.seating.seats) | self._found
-        )
+        seats, domains = self._knowledge.seating.seats, self._knowledge.domains
+        return frozenset(d.table(s.number) for d in domains for s in seats) | self._found
 
     async def survey(self) -> None:
         """Look once at every table of our bands for what an earlier run left there."""
-        for domain in (self._knowledge.domain, *self._knowledge.former):
+        for domain in self._knowledge.domains:
             for number in domain.seats:
                 routes = await self._eyes.look_at(domain.table(number))
                 if any(domain.owns_route(route) for route in routes.values()):
@@ -57,12 +55,20 @@ class Seater:
         knowledge = self._knowledge
         if self._done == (wanted, knowledge.seating, knowledge.domain):
             return
-        if knowledge.rebuild and wanted:
-            self._recover({mac: eni for eni, mac in wanted})
+        clues, macs = self._clues(), {mac: eni for eni, mac in wanted}
+        self._recover(clues, macs)
+        # What stands in the kernel for a NIC whose facts are late is not given to another one.
+        reserved = {
+            number: f"{mac} has its routes there"
+            for number, mac in clues.items()
+            if mac not in macs and knowledge.seating.holder(number) is None
+        }
         ids = {eni for eni, _ in wanted}
         strangers = self._strangers(ours)
         while True:
-            seating, exhausted = seat(knowledge.seating, wanted, knowledge.domain, self.taken)
+            seating, exhausted = seat(
+                knowledge.seating, wanted, knowledge.domain, self.taken | reserved
+            )
             fresh = [s for s in seating.seats if s.eni in ids and s.number not in self._in_use]
             conflicts = {
                 s.number: why for s in fresh if (why := await self._conflict(s, strangers))
@@ -81,17 +87,21 @@ class Seater:
         self._in_use = frozenset(s.number for s in seating.seats if s.eni in ids)
         self._done = (wanted, seating, knowledge.domain)
 
-    def _recover(self, ids: Mapping[str, str]) -> None:
-        """After the numbers were lost: read them off the kernel, where they still stand."""
-        knowledge, domain = self._knowledge, self._knowledge.domain
-        names = {link.index: link.mac for link in self._eyes.picture.links}
-        clues: dict[int, str] = {}
-        for route in self._eyes.picture.routes.values():
-            if domain.owns_route(route) and route.oif in names:
-                clues[domain.seat_of(route)] = names[route.oif]
-        knowledge.seating = recovered(knowledge.seating, clues, ids)
-        knowledge.rebuild = False
-        for one in knowledge.seating.seats:
+    def _clues(self) -> dict[int, str]:
+        """The numbers that the kernel shows: those of tables with a route of ours through a NIC."""
+        domain = self._knowledge.domain
+        macs = {link.index: link.mac for link in self._eyes.picture.links}
+        return {
+            domain.seat_of(route): macs[route.oif]
+            for route in self._eyes.picture.routes.values()
+            if domain.owns_route(route) and route.oif in macs
+        }
+
+    def _recover(self, clues: Mapping[int, str], ids: Mapping[str, str]) -> None:
+        """Numbers that were lost or not written down are read off the kernel, where they stand."""
+        known = self._knowledge.seating.seats
+        self._knowledge.seating = recovered(self._knowledge.seating, clues, ids)
+        for one in self._knowledge.seating.seats[len(known) :]:
             log.info("%s keeps number %d, read off the kernel", one.eni, one.number)
 
     async def _conflict(self, one: Seat, strangers: tuple[Rule, ...]) -> str:
@@ -101,7 +111,8 @@ class Seater:
         domain = self._knowledge.domain
         table = domain.table(one.number)
         routes = await self._eyes.look_at(table)
-        if any(domain.owns_route(route) for route in routes.values()):
+        domains = self._knowledge.domains
+        if any(d.owns_route(route) for route in routes.values() for d in domains):
             return ""
         for key in routes:
             words = await asyncio.to_thread(describe, "route", key)
@@ -109,9 +120,9 @@ class Seater:
         return _conflicting_rule(strangers, domain, one.number)
 
     def _strangers(self, ours: Container[Hashable]) -> tuple[Rule, ...]:
-        domain, rules = self._knowledge.domain, self._eyes.picture.rules
+        domains, rules = self._knowledge.domains, self._eyes.picture.rules
         unsure = (rules[key] for key in rules if key not in ours)
-        return tuple(rule for rule in unsure if not domain.owns_rule(rule))
+        return tuple(rule for rule in unsure if not any(d.owns_rule(rule) for d in domains))
 
 
 def _conflicting_rule(strangers: Iterable[Rule], domain: Domain, number: int) -> str:

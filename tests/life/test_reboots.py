@@ -149,6 +149,35 @@ def test_numbers_that_were_not_written_down_are_read_off_the_kernel(host: Host) 
     assert tables(host)["172.16.3.5"] == "18002"
 
 
+def test_numbers_that_stand_in_the_kernel_are_not_given_to_another_nic(bare: Host) -> None:
+    bare.plug(ETH0, ETH2, ETH3)
+    cloud = Cloud(bare, ETH0, ETH2, ETH3, primary=ETH0.mac)
+    cloud.start(bare)
+    daemon = bare.start()
+    full = bare.settled()
+    assert tables(bare)["172.16.3.5"] == "18002"
+    daemon.kill()
+    # All that was known of eth3 is lost, its record is late, and meanwhile eth1 came.
+    for name, key, mine in (("numbers", "seats", "eni-3"), ("inventory", "enis", "eni-3")):
+        file = bare.state / f"{name}.json"
+        content = json.loads(file.read_text())
+        content[key] = [one for one in content[key] if mine not in (one.get("eni"), one.get("id"))]
+        file.write_text(json.dumps(content))
+    cloud.tell(ETH0.facts(), ETH1.facts(), ETH2.facts())
+    bare.plug(ETH1)
+    with Witness() as witness:
+        daemon = bare.start()
+        until(lambda: "172.16.1.5" in tables(bare), 3.0, "eth1 has its rules")
+        bare.settled()
+        assert not witness.deletes()
+    assert "default via 172.16.3.253 dev eth3 table 18002" in bare.ours()
+    cloud.tell(*(eni.facts() for eni in (ETH0, ETH1, ETH2, ETH3)))
+    daemon.wait_for(lambda: "3 managed" in daemon.status, "eth3 is known again")
+    assert tables(bare)["172.16.3.5"] == "18002"
+    bare.ip("link del eth1")
+    bare.healed(full)
+
+
 DISKS = {
     "read-only": "mount -t tmpfs -o ro tmpfs {0}",
     "full": "mount -t tmpfs -o size=4k tmpfs {0} && echo full > {0}/full",

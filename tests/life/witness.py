@@ -4,6 +4,7 @@ import socket
 from types import TracebackType
 from typing import Self
 
+from srcroutd.kernel.request_socket import force_receive_buffer
 from srcroutd.kernel.stranger import describe
 from srcroutd.kernel.wire import (
     MESSAGE,
@@ -15,7 +16,6 @@ from srcroutd.kernel.wire import (
 
 _GROUPS = (7, 8, 11, 19)
 """RTNLGRP_IPV4_ROUTE, _IPV4_RULE, _IPV6_ROUTE, _IPV6_RULE (linux/rtnetlink.h)."""
-_RCVBUFFORCE = 33
 _KINDS = {RTM_NEWRULE: "rule", RTM_DELRULE: "rule", RTM_NEWROUTE: "route", RTM_DELROUTE: "route"}
 _DELETES = (RTM_DELRULE, RTM_DELROUTE)
 
@@ -27,7 +27,7 @@ class Witness:
         self._socket = socket.socket(
             socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE
         )
-        self._socket.setsockopt(socket.SOL_SOCKET, _RCVBUFFORCE, 64 << 20)
+        force_receive_buffer(self._socket, 64 << 20)
         self._socket.bind((0, sum(1 << (group - 1) for group in _GROUPS)))
         self._heard: list[str] = []
 

@@ -204,7 +204,8 @@ def test_without_its_route_to_eth0s_subnet_eth1_would_answer_that_subnet_by_eth0
     assert_answers(cloud, address, "eth1", asker)
     cloud.daemon.stop()
     assert_answers(cloud, address, "eth1", asker)
-    forget_route(cloud, str(ETH0.vswitch.v4 if version == 4 else ETH0.vswitch.v6), 18001)
+    subnet = ETH0.vswitch.v4 if version == 4 else ETH0.vswitch.v6
+    forget_route(cloud, subnet, 18001, version)
     cloud.instance.probe(back)
     cloud.wire.reset()
     assert not any(ask(asker, address, timeout_s=DROPPED_S).values())

@@ -2,7 +2,7 @@
 
 An answer counts as right only if the one who asked got it *and* it was seen leaving by the wire
 named. The lab's own machines beside the instance are made here where a test wants more than the lab
-offers: hosts with both families, a carrier that goes away, an ENI that comes while the power is off.
+offers: hosts with both families, a carrier that goes away, a container with IPv6.
 """
 
 import time
@@ -92,15 +92,37 @@ def assert_answers(
         seen = (asker or cloud.client).stream(
             address, kind=kind, times=times, every_ms=2, limit_s=PATIENCE_S
         )
-        found = (kind, left_by(cloud, address, kind=answer), seen.answered)
-        assert found == (kind, {wire: times}, times)
+        found = left_by(cloud, address, kind=answer), seen.answered
+        assert found == ({wire: times}, times), f"{kind} {address}: {found}, {seen}"
 
 
 def assert_own_wires(cloud: Cloud, *nics: Eni) -> None:
-    """Every address of these ENIs answers by the ENI's own wire."""
-    for nic in nics:
-        for address in nic.addresses:
-            assert_answers(cloud, address, nic.name, times=2)
+    """Every address of these ENIs answers by the ENI's own wire, pings and datagrams."""
+    asked = [(nic, ip, kind) for nic in nics for ip in nic.addresses for kind in ("icmp", "udp")]
+
+    def ask_twice(one: tuple[Eni, IP, str]) -> int:
+        _, address, kind = one
+        return cloud.client.stream(
+            address, kind=kind, times=2, every_ms=1, limit_s=PATIENCE_S
+        ).answered
+
+    cloud.wire.reset()
+    with ThreadPoolExecutor(8) as pool:
+        arrived = [*pool.map(ask_twice, asked)]
+    left: dict[tuple[IP, str], dict[str, int]] = {(ip, kind): {} for _, ip, kind in asked}
+    for seen, number in cloud.wire.counts().items():
+        one = (seen.src, {"pong": "icmp"}.get(seen.kind, seen.kind))
+        if seen.way == "up" and one in left:
+            left[one][seen.wire] = left[one].get(seen.wire, 0) + number
+    found = {
+        (ip, kind): (left[ip, kind], n) for (_, ip, kind), n in zip(asked, arrived, strict=True)
+    }
+    wrong = {
+        f"{kind} {ip}": found[ip, kind]
+        for nic, ip, kind in asked
+        if found[ip, kind] != ({nic.name: 2}, 2)
+    }
+    assert wrong == {}
 
 
 def assert_comes_to_answer(cloud: Cloud, address: IP, wire: str, limit_s: float = 10) -> None:
@@ -136,10 +158,9 @@ def until_no_rule(cloud: Cloud, *sources: IP) -> None:
     assert left == set()
 
 
-def forget_route(cloud: Cloud, destination: str, table: int) -> None:
+def forget_route(cloud: Cloud, destination: object, table: int, version: int) -> None:
     """Take a route away by hand."""
-    version = ["-6"] if ":" in destination else []
-    cloud.instance.run("ip", *version, "route", "del", destination, "table", str(table))
+    cloud.instance.ip(f"-{version} route del {destination} table {table}")
 
 
 def break_cable(cloud: Cloud, nic: Eni) -> None:
@@ -155,16 +176,6 @@ def mend_cable(cloud: Cloud, nic: Eni) -> float:
         added, known = topology.port_address_lines(nic, address)
         lines += [added.replace("route add", "route replace"), known]
     return cloud.router.ip_batch([*lines, *topology.proxy_lines(cloud.enis.values())]).ended
-
-
-def attach_at_the_next_boot(cloud: Cloud, nic: Eni) -> None:
-    """Attach an ENI to the instance while its power is off: it is there when the kernel comes up."""
-    cloud.enis[nic.name] = nic
-    cloud._vpc.connect([nic], cloud.enis.values())
-    cloud.attached[nic.name] = nic.name
-    cloud._metrics[nic.name] = None
-    cloud.listed.add(nic.name)
-    cloud.say()
 
 
 def give_ipv6(cloud: Cloud, container: Machine) -> IP:
