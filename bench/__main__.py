@@ -35,7 +35,7 @@ def main() -> int:
     names = options.names or list(GROUPS)
     figures: list[Figure] = []
     broken: list[str] = []
-    began = time.monotonic()
+    began, machine = time.monotonic(), _machine(quick=options.quick)
     for name in names:
         print(f"\n{GROUPS[name]:<54} {'value':>12}  {'target':>10}          of target", flush=True)
         with tempfile.TemporaryDirectory(prefix="srcroutd-bench-") as folder:
@@ -44,7 +44,7 @@ def main() -> int:
     print(f"\n{summary(figures)}; {time.monotonic() - began:.0f} s")
     if broken:
         print(f"could not be measured: {', '.join(broken)}")
-    _write(figures, options)
+    _write(figures, machine, publish=options.publish)
     return 1 if broken else 0
 
 
@@ -92,10 +92,9 @@ def _show(told: dict[str, object], into: list[Figure]) -> None:
             print(f"{erase}  ... {words}", end="", flush=True)
 
 
-def _write(figures: list[Figure], options: argparse.Namespace) -> None:
+def _write(figures: list[Figure], machine: dict[str, str], *, publish: bool) -> None:
     build = ROOT / "build"
     build.mkdir(exist_ok=True)
-    machine = _machine(options)
     content = {"machine": machine, "figures": [figure.as_json() for figure in figures]}
     page, picture = markdown(figures, machine), svg(figures)
     (build / "bench.json").write_text(json.dumps(content, indent=1) + "\n")
@@ -103,7 +102,7 @@ def _write(figures: list[Figure], options: argparse.Namespace) -> None:
     (build / "bench.csv").write_text(csv_text(figures))
     (build / "bench.svg").write_text(picture)
     print("written: build/bench.json, bench.md, bench.csv, bench.svg")
-    if options.publish:
+    if publish:
         published = ROOT / "docs" / "bench"
         published.mkdir(parents=True, exist_ok=True)
         (published / "latest.md").write_text(
@@ -113,12 +112,13 @@ def _write(figures: list[Figure], options: argparse.Namespace) -> None:
         print("written: docs/bench/latest.md, latest.svg")
 
 
-def _machine(options: argparse.Namespace) -> dict[str, str]:
-    """What the figures were measured on."""
-    run = "--quick" if options.quick else "full"
+def _machine(*, quick: bool) -> dict[str, str]:
+    """What the figures are measured on, and how busy it is with other things before that."""
+    run = "--quick" if quick else "full"
     return {
         "when": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {run} run",
         "machine": f"{os.cpu_count()} CPUs, {_cpu()}, Linux {platform.release()}",
+        "load before": f"{os.getloadavg()[0]:.2f} in the last minute",
         "Python": platform.python_version(),
     }
 

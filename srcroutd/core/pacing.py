@@ -8,21 +8,24 @@ from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
 
 QUIET_S = 0.002
-"""A storm is over when no bell has rung for this long."""
+"""A storm is over when no bell has rung for this long, or for as long as a round takes."""
 FOLD_CAP_S = 0.05
 """A bell never waits longer than this for a storm to end."""
 CALM_S = 0.02
 """A bell that comes this long after the last round is answered at once."""
 
 
-def round_due_s(now: float, first_bell: float, last_bell: float, last_round_end: float) -> float:
+def round_due_s(
+    now: float, first_bell: float, last_bell: float, last_round_end: float, last_round_s: float
+) -> float:
     """How long to wait before the round that these bells ask for; 0 is now.
 
     A single event is answered at once; bells on the heels of a round are folded until they pause.
     """
     if first_bell - last_round_end >= CALM_S:
         return 0.0
-    return max(0.0, min(last_bell + QUIET_S, first_bell + FOLD_CAP_S) - now)
+    quiet_s = min(QUIET_S, last_round_s)  # waiting longer than a round costs would save nothing
+    return max(0.0, min(last_bell + quiet_s, first_bell + FOLD_CAP_S) - now)
 
 
 @dataclass(frozen=True, slots=True)

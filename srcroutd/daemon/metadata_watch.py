@@ -73,7 +73,7 @@ class MetadataWatch:
                 async with asyncio.timeout(pause_s):
                     await self._wake.wait()
             except TimeoutError:
-                return
+                continue  # the reason to read may have gone while we waited
 
     def _pause_s(self, ended_at: float) -> float:
         """Seconds between the end of the last read and the next."""

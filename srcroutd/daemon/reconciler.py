@@ -87,6 +87,7 @@ class Reconciler:
         self._quarrels = Quarrels()
         self._troubles = CALM_BACKOFF
         self._round_ended = self._looked_at_all = -1e9
+        self._round_s = 0.0
         self.outcome = Outcome()
 
     async def start(self) -> None:
@@ -124,7 +125,7 @@ class Reconciler:
         bell = self.bell
         ended = self._round_ended
         while True:
-            pause_s = round_due_s(time.monotonic(), bell.first, bell.last, ended)
+            pause_s = round_due_s(time.monotonic(), bell.first, bell.last, ended, self._round_s)
             if pause_s <= 0:
                 return True
             await asyncio.sleep(pause_s)
@@ -154,6 +155,7 @@ class Reconciler:
         await self._record(applied, why)
         self._troubles = self._troubles.failed() if why else CALM_BACKOFF
         self._round_ended = time.monotonic()
+        self._round_s = self._round_ended - began
         if self._eyes.unanswered():
             self.bell.ring()
         return self.outcome

@@ -109,7 +109,7 @@ def test_a_socket_bound_to_a_device_goes_out_by_it_under_its_address(
                 outside(version), device=nic.name, kind=kind, timeout_s=PATIENCE_S
             )
         assert [*left_by(routed, first(nic, version), outside(version))] == [nic.name]
-        assert left_by(routed, first(ETH0, version)) == {}
+        assert left_by(routed, first(ETH0, version), outside(version)) == {}
 
 
 def test_link_local_traffic_of_a_bound_socket_stays_link_local(routed: Cloud) -> None:

@@ -7,17 +7,31 @@ from srcroutd.core.pacing import CALM_S, FOLD_CAP_S, Backoff, Budget, Quarrels, 
 
 
 def test_a_single_event_is_answered_at_once() -> None:
-    assert round_due_s(now=100.0, first_bell=100.0, last_bell=100.0, last_round_end=99.0) == 0
+    assert (
+        round_due_s(
+            now=100.0, first_bell=100.0, last_bell=100.0, last_round_end=99.0, last_round_s=1.0
+        )
+        == 0
+    )
 
 
 def test_bells_on_the_heels_of_a_round_are_folded_until_they_pause() -> None:
-    assert round_due_s(now=100.0, first_bell=100.0, last_bell=100.0, last_round_end=99.999) > 0
+    assert (
+        round_due_s(
+            now=100.0, first_bell=100.0, last_bell=100.0, last_round_end=99.999, last_round_s=1.0
+        )
+        > 0
+    )
+
+
+def test_a_bell_waits_no_longer_than_a_round_takes() -> None:
+    assert round_due_s(100.0, 100.0, 100.0, last_round_end=99.999, last_round_s=0.0004) < 0.0005
 
 
 @given(st.floats(0, CALM_S * 0.99), st.floats(0, 10))
 def test_no_bell_waits_longer_than_the_cap(after: float, storm: float) -> None:
     first = 100.0 + after
-    assert round_due_s(first, first, first + storm, 100.0) <= FOLD_CAP_S + 1e-9
+    assert round_due_s(first, first, first + storm, 100.0, 1.0) <= FOLD_CAP_S + 1e-9
 
 
 @given(st.integers(0, 40), st.floats(0, 1))

@@ -7,12 +7,13 @@ in its own ten priorities:
 
     +0 +1 +2   oif NIC     the three tiers, for sockets bound to the device
     +3         not from SUBNET goto +9, where the NIC has many addresses: others pay two rules
+               to PREFIX lookup main suppress_prefixlength 0, for each delegated prefix
     +4 +5 +6   from ADDRESS   the three tiers
     +9         nop, where +3 jumps to
     +7 +8      never ours: room for the administrator
 
-No rule of ours speaks of a packet that does not bear one of our addresses or is not bound to our
-NIC, so the loss of any one of them, by whatever hand, can never take another NIC's traffic along.
+No rule of ours leads a packet out of a NIC unless it bears one of its addresses or is bound to it,
+so the loss of any one of them, by whatever hand, can never take another NIC's traffic along.
 """
 
 from collections.abc import Iterator
@@ -154,6 +155,8 @@ def _rules(
     subnet = addressing.subnet
     if len(sources) > MANY_SOURCES and subnet and all(_covers(subnet, src) for src, _ in sources):
         yield from _bypass(nic, family, subnet)
+    for prefix in addressing.prefixes:
+        yield _to_delegated(nic, family, prefix)
     for src, because in sources:
         for rule in _tiers(nic, family, nic.priority + 4, src=src):
             yield Want(rule, because)
@@ -194,6 +197,21 @@ def _bypass(nic: Nic, family: Family, subnet: Network) -> Iterator[Want]:
         because,
     )
     yield Want(Rule(family, end, action=Action.NOP, protocol=nic.protocol), because)
+
+
+def _to_delegated(nic: Nic, family: Family, prefix: Network) -> Want:
+    """A delegated prefix is carved out of the NIC's subnet, yet its addresses are not on its link:
+    what main knows of it (a container bridge) must decide before the NIC's connected route.
+    """
+    rule = Rule(
+        family,
+        nic.priority + 3,
+        table=MAIN_TABLE,
+        dst=prefix,
+        suppress_prefixlength=0,
+        protocol=nic.protocol,
+    )
+    return Want(rule, f"containers of the delegated prefix of {nic.eni.id}")
 
 
 def _covers(subnet: Network, prefix: Network) -> bool:
