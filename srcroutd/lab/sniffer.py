@@ -6,6 +6,7 @@ kind, source, destination). If the kernel lost a packet for want of buffer, the 
 count is never a guess.
 """
 
+import select
 import socket
 import struct
 import threading
@@ -53,9 +54,9 @@ class Sniffer:
 
     def _follow(self) -> None:
         while True:
-            head, where = self._socket.recvfrom(_HEAD)
+            # A packet is taken only under the lock: one in hand would be missing from ``counts``.
+            select.select([self._socket], [], [])
             with self._lock:
-                self._count(head, where)
                 self._drain()
 
     def _drain(self) -> None:
