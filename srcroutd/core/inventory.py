@@ -54,6 +54,8 @@ class Reading:
     pending: Mapping[str, str] = field(default_factory=dict)
     listed: frozenset[str] | None = None
     primary: str | None = None
+    final: bool = False
+    """A person wrote the list: what is not in it is not wanted (a cloud's list may be late)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,8 @@ class Unknown:
 class Inventory:
     """Everything known about the ENIs, by MAC, whatever the age. Empty means: nothing known yet.
 
-    ``unlisted`` are MACs known before that the last full answer did not list; ``pending`` as in
-    Reading.
+    ``unlisted`` are MACs known before that the last full answer did not list; ``pending`` and
+    ``final`` as in Reading.
     """
 
     source: str = ""
@@ -83,3 +85,4 @@ class Inventory:
     pending: Mapping[str, str] = field(default_factory=dict)
     unlisted: frozenset[str] = frozenset()
     primary: str | None = None
+    final: bool = False

@@ -184,6 +184,8 @@ def _not_managed(mac: str, primary: str | None, settings: Settings) -> tuple[Sta
 
 
 def _without_facts(link: Link, mac: str, inventory: Inventory, primary: str | None) -> NicState:
+    if inventory.final and mac not in inventory.pending:
+        return NicState(link, State.LEFT_ALONE, why="no [[eni]] entry names it")
     why = inventory.pending.get(mac) or (
         "not in metadata yet" if inventory.source else "no metadata yet"
     )

@@ -27,6 +27,8 @@ def learn(known: Inventory, reading: Reading) -> Inventory:
     unlisted = known.unlisted - fresh.keys()
     if reading.listed is not None:
         pending = {mac: why for mac, why in pending.items() if mac in reading.listed}
+        if reading.final:
+            enis = {mac: eni for mac, eni in enis.items() if mac in reading.listed}
         unlisted = frozenset(enis.keys() - reading.listed)
     return replace(
         known,
@@ -35,6 +37,7 @@ def learn(known: Inventory, reading: Reading) -> Inventory:
         pending=dict(sorted((pending | dict(reading.pending)).items())),
         unlisted=unlisted,
         primary=reading.primary or known.primary,
+        final=reading.final,
     )
 
 

@@ -94,6 +94,21 @@ def plan(desired: Desired[K], observed: Observed[K], pruning: Pruning) -> tuple[
     return tuple(sorted(operations, key=_order))
 
 
+def shadows(desired: Desired[K], observed: Observed[K]) -> tuple[Route, ...]:
+    """Strangers' routes that stand beside a wanted one of the same identity: the kernel asks first
+    whichever was put in front, and only its owner may take it away.
+    """
+    extra = observed.routes.keys() - desired.routes.keys()
+    if not extra:
+        return ()
+    things = [want.thing for want in desired.routes.values()]
+    wanted = {thing.identity for thing in things if isinstance(thing, Route)}
+    found = [observed.routes[key] for key in extra]
+    return tuple(
+        sorted((route for route in found if route.identity in wanted and not route.beyond), key=str)
+    )
+
+
 def _put_routes(desired: Desired[K], observed: Observed[K], domain: Domain) -> Iterable[Operation]:
     missing = desired.routes.keys() - observed.routes.keys()
     if not missing:

@@ -32,7 +32,8 @@ class Knowledge:
         """The provider has told its whole list since the daemon started."""
         self.last_unknown: Unknown | None = None
         self._saved: tuple[Inventory | None, Numbers | None] = (None, None)
-        self._load_inventory(config)
+        if config.provider != "static":  # whose facts are in the configuration, never older
+            self._load_inventory(config)
         self._load_numbers()
 
     def _load_inventory(self, config: Config) -> None:

@@ -15,7 +15,7 @@ from srcroutd.core.inventory import Reading, Unknown
 from srcroutd.core.join import Joined, State, nics_by_mac
 from srcroutd.core.net import Route, Rule
 from srcroutd.core.pacing import Backoff, Quarrels, round_due_s
-from srcroutd.core.plan import Desired, Operation, Pruning, plan
+from srcroutd.core.plan import Desired, Operation, Pruning, plan, shadows
 from srcroutd.core.prune import Situation, reasons
 from srcroutd.daemon.audit import Audit
 from srcroutd.daemon.eyes import Eyes
@@ -43,12 +43,15 @@ class Outcome:
     why: str = "not looked yet"
     joined: Joined = Joined()
     operations: int = 0
+    conflicts: int = 0
+    """Routes of strangers that may take the place of ours."""
 
     def sentence(self) -> str:
         """One sentence for people (STATUS= of sd_notify)."""
         states = [nic.state for nic in self.joined.states]
         parts = [f"{states.count(state)} {state}" for state in State if state in states]
         nics = ", ".join(parts) or "none that could be an ENI"
+        nics += f"; {self.conflicts} conflicts, see the journal" if self.conflicts else ""
         word = "in sync" if self.in_sync else f"not in sync ({self.why})"
         return f"{word}; generation {self.generation}; NICs: {nics}"
 
@@ -85,6 +88,7 @@ class Reconciler:
         self._inbox: list[Reading | Unknown] = []
         self._stood: Desired[bytes] = Desired({}, {})
         self._quarrels = Quarrels()
+        self._shadows: set[str] = set()
         self._troubles = CALM_BACKOFF
         self._round_ended = self._looked_at_all = -1e9
         self._round_s = 0.0
@@ -167,6 +171,7 @@ class Reconciler:
             if not operations:
                 if not held:
                     self._stood = self.outlook.desired
+                    self._report_shadows()
                 return f"{held} contested" if held else ""
             await asyncio.sleep(0)
             disturbed = self._eyes.disturbed
@@ -185,33 +190,51 @@ class Reconciler:
 
     async def _next_operations(self) -> tuple[tuple[Operation, ...], int]:
         """What is to do now, and how many operations are held back because they are contested."""
-        picture = await self._eyes.look(self._seater.tables())
+        looked_at = self._seater.tables()
+        picture = await self._eyes.look(looked_at)
         inbox, self._inbox = self._inbox, []
         present = {link.mac for link in picture.links}
         for part in inbox:
             self._knowledge.take(part, present)
-        before = self._seater.tables()
         await self.outlook.update(picture)
-        self._eyes.expected_rules = self.outlook.desired.rules.keys()
-        if self._seater.tables() - before:
+        while not self._seater.tables() <= looked_at:
+            looked_at = self._seater.tables()
             self._eyes.look_at_routes()
-            await self._eyes.look(self._seater.tables())
+            await self._eyes.look(looked_at)
+            # That look may have taken in news of links, too.
+            await self.outlook.update(picture)
+        self._eyes.expected_rules = self.outlook.desired.rules.keys()
         await asyncio.sleep(0)
-        operations = plan(self.outlook.desired, picture.observed, self._pruning(present))
+        operations = plan(self.outlook.desired, picture.observed, self._pruning())
         now = time.monotonic()
         free = tuple(op for op in operations if not self._quarrels.held(op.key, now))
         return free, len(operations) - len(free)
 
-    def _pruning(self, present: set[str]) -> Pruning:
+    def _pruning(self) -> Pruning:
         knowledge = self._knowledge
         situation = Situation(
             knowledge.domain,
             self.outlook.joined,
             knowledge.seating,
-            frozenset(present),
+            frozenset(link.mac for link in self._eyes.picture.links),
             knowledge.confirmed,
         )
         return Pruning(knowledge.domains, reasons(situation))
+
+    def _report_shadows(self) -> None:
+        """Say which routes of strangers take the place of ours without having removed them."""
+        said = set()
+        for route in shadows(self.outlook.desired, self._eyes.picture.observed):
+            topic = f"shadow {route.table} {route.dst}"
+            said.add(topic)
+            self._audit.once(
+                topic,
+                f"conflict: {route} (protocol {route.protocol}) stands beside ours with the same "
+                "metric and may win; it is a stranger's and left alone: remove it by hand",
+            )
+        for topic in self._shadows - said:
+            self._audit.over(topic, f"no longer in conflict: {topic.removeprefix('shadow ')}")
+        self._shadows = said
 
     def _note_restored(self, done: list[Operation], *, disturbed: bool) -> None:
         """What stood after the last round and had to be put back was undone by somebody.
@@ -235,7 +258,9 @@ class Reconciler:
     async def _record(self, applied: list[Operation], why: str) -> None:
         """Put the round on the record, then save what must survive a reboot."""
         generation = self.outcome.generation + bool(applied)
-        self.outcome = Outcome(generation, not why, why, self.outlook.joined, len(applied))
+        self.outcome = Outcome(
+            generation, not why, why, self.outlook.joined, len(applied), len(self._shadows)
+        )
         for start in range(0, len(applied), 100):
             named = [(op, self.outlook.name(op.seat)) for op in applied[start : start + 100]]
             self._audit.applied(generation, named)

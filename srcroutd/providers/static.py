@@ -37,7 +37,7 @@ class StaticProvider:
             mac: "; ".join(said) for mac, eni in enis.items() if (said := refusals(eni))
         }
         good = tuple(eni for mac, eni in enis.items() if mac not in pending)
-        yield Reading(self.name, good, pending, frozenset(enis), primary)
+        yield Reading(self.name, good, pending, frozenset(enis), primary, final=True)
 
     async def close(self) -> None:
         """Nothing to give back."""

@@ -14,10 +14,6 @@ RIVALS = {
         "ip rule del pref 18016 from 172.16.1.5 protocol 83",
         "18016: from 172.16.1.5",
     ),
-    "deletes a route": (
-        "ip route del default via 172.16.1.253 table 18001",
-        "default via 172.16.1.253",
-    ),
     "replaces a route": (
         "ip route replace default via 172.16.1.66 dev eth1 table 18001",
         "default via 172.16.1.253",

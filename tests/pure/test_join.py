@@ -137,3 +137,8 @@ def test_of_two_devices_with_one_mac_the_one_that_bears_addresses_is_meant() -> 
     master = Link(5, "eth1", mac(1), up=True)
     on_master = Address(5, address(1, "198.51.100.5/24").interface)
     assert nics_by_mac((accelerated, master), (on_master,))[mac(1)] == master
+
+
+def test_a_nic_that_no_static_entry_names_is_left_alone() -> None:
+    result = joined(replace(KNOWN, final=True), links=(link(0), link(1), link(3)))
+    assert states(result)["eth3"] is State.LEFT_ALONE

@@ -49,3 +49,23 @@ def test_an_eni_that_returns_is_no_longer_marked() -> None:
     gone = learn(BOTH, Reading("aliyun", (ENI1,), listed=frozenset({mac(1)})))
     back = learn(gone, Reading("aliyun", (ENI1, ENI2), listed=frozenset({mac(1), mac(2)})))
     assert back.unlisted == frozenset()
+
+
+def test_a_list_that_a_person_wrote_is_final() -> None:
+    after = learn(BOTH, Reading("static", (ENI1,), listed=frozenset({mac(1)}), final=True))
+    assert list(after.enis) == [mac(1)]
+
+
+def test_an_address_that_moved_to_another_eni_leaves_the_older_record() -> None:
+    half = addressing("192.0.2.5", subnet="192.0.2.0/24", gateway="192.0.2.253")
+    after = learn(BOTH, Reading("aliyun", (eni(3, half),)))
+    assert after.enis[mac(1)].v4.addresses == ()  # type: ignore[union-attr]
+    assert after.enis[mac(3)].v4 == half
+
+
+def test_a_half_that_could_not_be_learnt_is_taken_from_what_was_known() -> None:
+    half = addressing("2001:db8::5", subnet="2001:db8::/64", gateway="2001:db8::1")
+    whole = learn(BOTH, Reading("aliyun", (eni(1, ENI1.v4, half),)))
+    torn = Reading("aliyun", (ENI1,), {mac(1): "ipv6-gateway is not there yet"})
+    assert learn(whole, torn).enis[mac(1)].v6 == half
+    assert learn(whole, Reading("aliyun", (ENI1,))).enis[mac(1)].v6 is None

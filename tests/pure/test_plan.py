@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from srcroutd.core.desired import Nic
 from srcroutd.core.net import Action, Family, Route, Rule
 from srcroutd.core.numbering import Domain
-from srcroutd.core.plan import Desired, Pruning, plan
+from srcroutd.core.plan import Desired, Pruning, plan, shadows
 from tests.pure.worlds import DOMAIN, Kernel, address, addressing, desired, eni, nic, told
 
 Wanted = Desired[Rule | Route]
@@ -143,3 +143,14 @@ def test_the_same_input_gives_the_same_plan_whatever_its_order(after: Wanted, lu
     luck.shuffle(routes)  # type: ignore[attr-defined]
     shuffled = Desired(dict(rules), dict(routes))
     assert plan(after, Kernel().observed(), GO) == plan(shuffled, Kernel().observed(), GO)
+
+
+def test_a_strangers_route_beside_ours_is_reported_and_left_alone() -> None:
+    wanted = desired(one_nic())
+    kernel = Kernel().hold(want.thing for want in (*wanted.rules.values(), *wanted.routes.values()))
+    ours = next(r for r in kernel.routes.values() if r.gateway)
+    theirs = replace(ours, gateway=IPv4Address("192.0.1.66"), protocol=3)
+    observed = kernel.observed()
+    both = replace(observed, routes={**observed.routes, theirs: theirs})
+    assert plan(wanted, both, GO) == ()
+    assert shadows(wanted, both) == (theirs,)
