@@ -229,6 +229,17 @@ def test_the_watchdog_is_fed_by_a_loop_that_moves_and_not_by_one_that_is_stuck(h
     until(lambda: len(daemon.told("WATCHDOG=1")) > before, 1.0, "it is fed again")
 
 
+def test_the_watchdog_is_fed_while_the_bells_never_pause(host: Host) -> None:
+    daemon = host.start(watchdog_s=0.4)
+    began = time.monotonic()
+    while time.monotonic() < began + 1.5:
+        host.ip("address add 172.16.1.9/24 dev eth1")
+        host.ip("address del 172.16.1.9/24 dev eth1")
+    fed = [at for at in daemon.told("WATCHDOG=1") if at > began]
+    assert max(later - earlier for earlier, later in pairwise([began, *fed])) < 0.4
+    assert len(fed) >= 4
+
+
 def test_a_service_manager_that_does_not_listen_holds_nothing_up(host: Host) -> None:
     daemon = host.start()
     full = host.settled()
