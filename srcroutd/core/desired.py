@@ -39,7 +39,8 @@ class Nic:
 
     ``elsewhere`` are the subnets of the host's other ENIs: what lies there is reached through this
     NIC's gateway when the packet bears this NIC's address. ``claimed`` are addresses that stand on
-    this NIC and on another one at the same time and belong to the other one.
+    this NIC and on another one at the same time and belong to the other one. ``delegated`` are the
+    prefixes delegated to any ENI of the host: what lies in them is on no link.
     """
 
     link: Link
@@ -53,6 +54,7 @@ class Nic:
     settings: Settings = Settings()
     elsewhere: tuple[tuple[Network, str], ...] = ()
     claimed: frozenset[IP] = frozenset()
+    delegated: tuple[Network, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

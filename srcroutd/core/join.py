@@ -6,7 +6,7 @@ to be managed and have all they need get a ``Nic`` for ``derive``.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -123,6 +123,7 @@ def join(  # noqa: PLR0913 - the one place where all the inputs meet
     present = {mac: inventory.enis[mac] for mac in links if mac in inventory.enis}
     subnets = _subnets(present)
     claimed = _claimed_elsewhere(present, links, by_link)
+    delegated = tuple(prefix for eni in present.values() for prefix in _delegated(eni))
     nics, states, unexplained = [], [], set()
     for mac, link in sorted(links.items(), key=lambda item: item[1].index):
         eni = present.get(mac)
@@ -153,6 +154,7 @@ def join(  # noqa: PLR0913 - the one place where all the inputs meet
                     item for other, items in subnets.items() if other != mac for item in items
                 ),
                 claimed=claimed.get(mac, frozenset()),
+                delegated=delegated,
             )
         )
     return Joined(tuple(nics), tuple(states), frozenset(unexplained))
@@ -219,6 +221,12 @@ def _subnets(present: Mapping[str, Eni]) -> dict[str, list[tuple[Network, str]]]
         ]
         for mac, eni in sorted(present.items())
     }
+
+
+def _delegated(eni: Eni) -> Iterator[Network]:
+    for half in (eni.v4, eni.v6):
+        if half:
+            yield from half.prefixes
 
 
 def _claimed_elsewhere(

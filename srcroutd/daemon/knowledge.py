@@ -32,7 +32,7 @@ class Knowledge:
         """The provider has told its whole list since the daemon started."""
         self.last_unknown: Unknown | None = None
         self._saved: tuple[Inventory | None, Numbers | None] = (None, None)
-        if config.provider != "static":  # whose facts are in the configuration, never older
+        if config.provider != "static":
             self._load_inventory(config)
         self._load_numbers()
 
@@ -117,7 +117,8 @@ class Knowledge:
         inventory, numbers = self._saved
         wanted = Numbers(self.domain, self.former, self.seating)
         facts = replace(self.inventory, pending={}, unlisted=frozenset())
-        if facts.enis and facts != inventory:
+        # Facts that a person wrote stand in the configuration and are never remembered.
+        if facts.enis and not facts.final and facts != inventory:
             await self._write(
                 lambda: self._store.save_inventory(facts, time.time()), "inventory.json"
             )

@@ -101,10 +101,30 @@ DAMAGE: dict[str, Callable[[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("file", ["numbers.json", "inventory.json"])
+@pytest.mark.usefixtures("cloud")
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
-def test_a_damaged_file_is_told_of_and_harms_nothing(
-    damage: Callable[[str], str], file: str, host: Host
+def test_damaged_facts_are_told_of_and_harm_nothing(
+    damage: Callable[[str], str], bare: Host
+) -> None:
+    bare.start().stop()
+    full, path = bare.settled(), bare.state / "inventory.json"
+    path.write_text(damage(path.read_text()), encoding="latin-1")
+    with Witness() as witness:
+        daemon = bare.start()
+        same(full, bare.ours())
+        assert not witness.ours()
+    (warning,) = daemon.said(str(path))
+    assert "WARNING" in warning
+    until(lambda: json.loads(path.read_text())["schema"] == 1, 1.0, "it is written anew")
+    daemon.stop()
+    daemon = bare.start()
+    assert not daemon.said(str(path))
+    assert daemon.operations() == []
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE.keys())
+def test_damaged_numbers_are_told_of_and_harm_nothing(
+    damage: Callable[[str], str], host: Host
 ) -> None:
     # Not the numbers that a fresh start would give.
     host.ip("link del eth1")
@@ -116,7 +136,7 @@ def test_a_damaged_file_is_told_of_and_harms_nothing(
         "fd00:2::5": "18001",
         "fd00:1::5": "18002",
     }
-    path = host.state / file
+    path = host.state / "numbers.json"
     path.write_text(damage(path.read_text()), encoding="latin-1")
     with Witness() as witness:
         daemon = host.start()
@@ -184,21 +204,22 @@ DISKS = {
 }
 
 
+@pytest.mark.usefixtures("cloud")
 @pytest.mark.parametrize("disk", DISKS.values(), ids=DISKS.keys())
 def test_a_disk_that_cannot_be_written_costs_one_line_and_nothing_else(
-    disk: str, host: Host
+    disk: str, bare: Host
 ) -> None:
-    host.start().stop()
-    full = host.ours()
-    assert host.cleanup()[0] == 0
-    script = f'{disk.format(host.state)} && exec "$@"'
-    daemon = host.start(below=("unshare", "--mount", "sh", "-c", script, "sh"))
-    same(full, host.ours())
+    bare.start().stop()
+    full = bare.ours()
+    assert bare.cleanup()[0] == 0
+    script = f'{disk.format(bare.state)} && exec "$@"'
+    daemon = bare.start(below=("unshare", "--mount", "sh", "-c", script, "sh"))
+    same(full, bare.ours())
     for _ in range(3):
-        host.ip("address add 172.16.1.9/24 dev eth1")
-        until(lambda: "from 172.16.1.9" in host.ours(), 1.0, "the new address")
-        host.ip("address del 172.16.1.9/24 dev eth1")
-        host.healed(full)
+        bare.ip("address add 172.16.1.9/24 dev eth1")
+        until(lambda: "from 172.16.1.9" in bare.ours(), 1.0, "the new address")
+        bare.ip("address del 172.16.1.9/24 dev eth1")
+        bare.healed(full)
     for name in ("numbers.json", "inventory.json"):
         (line,) = daemon.said("cannot write", name)
         assert "ERROR" in line
@@ -257,8 +278,9 @@ def _saved_at(file: Path, when: float) -> None:
     file.write_text(json.dumps(content | {"saved_at": when}))
 
 
-def test_the_state_is_for_root_only(host: Host) -> None:
-    host.start().stop()
+@pytest.mark.usefixtures("cloud")
+def test_the_state_is_for_root_only(bare: Host) -> None:
+    bare.start().stop()
     for name in ("numbers.json", "inventory.json"):
-        assert (host.state / name).stat().st_mode & 0o777 == 0o600
-    assert sorted(file.name for file in host.state.iterdir()) == ["inventory.json", "numbers.json"]
+        assert (bare.state / name).stat().st_mode & 0o777 == 0o600
+    assert sorted(file.name for file in bare.state.iterdir()) == ["inventory.json", "numbers.json"]

@@ -118,7 +118,7 @@ def test_a_delegated_prefix_gets_one_set_of_rules() -> None:
     )
     wanted = derive_source(nic(1, eni(1, half), [address(1, "192.0.2.5/24")]))
     assert "18016: from 192.0.2.64/28 lookup 18001" in rules(wanted)
-    assert "18013: from all to 192.0.2.64/28 lookup main suppress_prefixlength 0" in rules(wanted)
+    assert "18013: from all to 192.0.2.64/28 lookup main suppress_prefixlength 27" in rules(wanted)
 
 
 def test_a_nic_that_is_down_keeps_its_rules_and_the_guard_only() -> None:

@@ -65,6 +65,9 @@ def nic(
         DOMAIN.protocol,
         settings or Settings(),
         tuple((ip_network(text), owner) for text, owner in elsewhere),
+        delegated=tuple(
+            prefix for half in (known.v4, known.v6) if half for prefix in half.prefixes
+        ),
     )
 
 

@@ -7,7 +7,7 @@ in its own ten priorities:
 
     +0 +1 +2   oif NIC     the three tiers, for sockets bound to the device
     +3         not from SUBNET goto +9, where the NIC has many addresses: others pay two rules
-               to PREFIX lookup main suppress_prefixlength 0, for each delegated prefix
+               to PREFIX lookup main, nothing wider than PREFIX, for each delegated prefix
     +4 +5 +6   from ADDRESS   the three tiers
     +9         nop, where +3 jumps to
     +7 +8      never ours: room for the administrator
@@ -155,8 +155,9 @@ def _rules(
     subnet = addressing.subnet
     if len(sources) > MANY_SOURCES and subnet and all(_covers(subnet, src) for src, _ in sources):
         yield from _bypass(nic, family, subnet)
-    for prefix in addressing.prefixes:
-        yield _to_delegated(nic, family, prefix)
+    for prefix in nic.delegated:
+        if Family.of(prefix) is family:
+            yield _to_delegated(nic, family, prefix)
     for src, because in sources:
         for rule in _tiers(nic, family, nic.priority + 4, src=src):
             yield Want(rule, because)
@@ -208,10 +209,10 @@ def _to_delegated(nic: Nic, family: Family, prefix: Network) -> Want:
         nic.priority + 3,
         table=MAIN_TABLE,
         dst=prefix,
-        suppress_prefixlength=0,
+        suppress_prefixlength=prefix.prefixlen - 1,
         protocol=nic.protocol,
     )
-    return Want(rule, f"containers of the delegated prefix of {nic.eni.id}")
+    return Want(rule, f"containers of the delegated prefix {prefix}")
 
 
 def _covers(subnet: Network, prefix: Network) -> bool:
