@@ -52,6 +52,7 @@ class Service:
         self._watch: MetadataWatch | None = None
         self._watching: asyncio.Task[None] | None = None
         self._began = time.monotonic()
+        self._was_ready = False
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
@@ -111,14 +112,19 @@ class Service:
             outcome = await self._round()
             self._notify.feed()
             if not self._notify.ready_sent and self._may_be_ready(outcome):
-                self._notify.ready()
-                log.info("ready after %.0f ms: %s", _ms_since(self._began), outcome.sentence())
+                self._become_ready(outcome)
             if self._notify.ready_sent and self._watching is None:
                 self._start_watch(group)
             while not await self._reconciler.wait(self._rest_s()):
                 self._notify.feed()
                 if not self._notify.ready_sent:
                     break
+
+    def _become_ready(self, outcome: Outcome) -> None:
+        self._notify.ready()
+        if not self._was_ready:
+            log.info("ready after %.0f ms: %s", _ms_since(self._began), outcome.sentence())
+        self._was_ready = True
 
     def _rest_s(self) -> float:
         return self._notify.feed_s if self._notify.ready_sent else 0.1
@@ -169,7 +175,8 @@ class Service:
         else:
             log.info("reload: %s", self._places.config)
             self._use(config, group)
-        self._notify.ready()
+        if self._was_ready:
+            self._notify.ready()
 
     def _use(self, config: Config, group: asyncio.TaskGroup) -> None:
         if config.domain.tables != self._config.domain.tables:

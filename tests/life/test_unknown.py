@@ -51,6 +51,17 @@ def test_not_one_rule_or_route_goes_when_the_service(
     daemon.wait_for(lambda: daemon.status.startswith("in sync"), "in sync", 1.0)
 
 
+def test_a_reload_does_not_make_ready_what_knows_nothing_yet(bare: Host, cloud: Cloud) -> None:
+    cloud.tell(ETH0.facts(), ETH1.facts(), fault=fault("hang"))
+    daemon = bare.start(ready=False)
+    daemon.wait_for(lambda: bool(daemon.status), "the first round", 3.0)
+    daemon.send(signal.SIGHUP)
+    daemon.wait_for(lambda: bool(daemon.told("RELOADING=1")), "the reload", 1.0)
+    assert not daemon.told("READY=1")
+    cloud.tell(ETH0.facts(), ETH1.facts())
+    daemon.wait_ready()
+
+
 RECORDS: dict[str, dict[str, object]] = {
     "has no gateway yet": {"raw": {"gateway": None}},
     "has a page of HTML for a gateway": {"raw": {"gateway": "<html>404</html>"}},
