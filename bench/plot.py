@@ -10,7 +10,7 @@ from xml.sax.saxutils import escape
 
 from bench.figures import Figure, number, quantile
 
-_ROW, _LEFT, _WIDTH, _RIGHT = 26, 430, 420, 190
+_ROW, _LEFT, _WIDTH, _RIGHT = 26, 560, 340, 160
 _MOST = 2.0
 """Parts of the target that fit into the picture; a longer bar ends in an arrow."""
 _OK, _MISSED, _INK, _PALE = "#4c8c6b", "#b4532a", "#222222", "#cccccc"
@@ -32,7 +32,7 @@ def svg(figures: Sequence[Figure]) -> str:
         "width": _LEFT + _WIDTH + _RIGHT,
         "height": height,
         "font_family": "sans-serif",
-        "font_size": 13,
+        "font_size": 12,
         "fill": _INK,
     }
     return _element("svg", "\n".join(("", *parts, "")), **attributes) + "\n"
