@@ -15,6 +15,8 @@ from srcroutd.core.plan import Operation
 
 log = logging.getLogger("srcroutd")
 
+_REFUSED = "refused "
+
 _PRIORITY = {
     logging.DEBUG: 7,
     logging.INFO: 6,
@@ -71,16 +73,21 @@ class Audit:
     def refused(self, operation: Operation, nic: str, words: str) -> None:
         """The kernel refused an operation: said once until it changes."""
         self.once(
-            f"refused {operation}", f"{nic}: kernel refused {operation}: {words}", logging.ERROR
+            f"{_REFUSED}{operation}", f"{nic}: kernel refused {operation}: {words}", logging.ERROR
         )
 
     def once(self, topic: str, sentence: str, level: int = logging.WARNING) -> None:
         """Say a sentence on a topic, unless it was the last one said on it."""
         if self._said.get(topic) != sentence:
             self._said[topic] = sentence
-            log.log(level, sentence.replace("%", "%%"))
+            log.log(level, "%s", sentence)
+
+    def settled(self) -> None:
+        """All is in sync: a refusal that comes again is news again."""
+        for topic in [topic for topic in self._said if topic.startswith(_REFUSED)]:
+            del self._said[topic]
 
     def over(self, topic: str, sentence: str = "") -> None:
         """The topic is settled; says so if anything had been said."""
         if self._said.pop(topic, None) is not None and sentence:
-            log.info(sentence.replace("%", "%%"))
+            log.info("%s", sentence)

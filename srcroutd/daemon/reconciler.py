@@ -267,5 +267,6 @@ class Reconciler:
             await asyncio.sleep(0)
         self._quarrels.forget_old(time.monotonic())
         if not why:
+            self._audit.settled()
             self._knowledge.former_cleared(self._eyes.picture.observed)
         await self._knowledge.save()
