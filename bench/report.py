@@ -10,15 +10,6 @@ from bench.figures import Figure, number
 _HEAD = ("figure", "value", "target", "", "of target")
 
 
-def terminal_lines(figures: Iterable[Figure]) -> list[str]:
-    """One line a figure, the groups apart; the verdict is a word, so that no colour is needed."""
-    lines: list[str] = []
-    for group, members in groupby(figures, key=lambda figure: figure.group):
-        lines += ["", f"{group:<54} {'value':>12}  {'target':>10}  {'':<6}  of target"]
-        lines += [terminal_line(figure) for figure in members]
-    return lines[1:]
-
-
 def terminal_line(figure: Figure) -> str:
     """One figure as a row of the table."""
     name, value, target, verdict, part = _cells(figure)

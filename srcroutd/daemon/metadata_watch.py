@@ -33,7 +33,6 @@ class MetadataWatch:
         self._wake = asyncio.Event()
         self._unexplained: frozenset[str] = frozenset()
         self._asked: frozenset[str] = frozenset()
-        self._asap = True
         self._budget = Budget(burst=20, refill_s=1.0)
         self._failing = Backoff(0.5, 60.0)
         self._waiting = Backoff(0.2, refresh_s)
@@ -46,11 +45,6 @@ class MetadataWatch:
         self._asked &= unexplained
         if unexplained - self._asked:
             self._wake.set()
-
-    def ask_now(self) -> None:
-        """Read as soon as the budget allows (reload, an address that nobody explains)."""
-        self._asap = True
-        self._wake.set()
 
     async def run(self) -> None:
         """Read for ever."""
@@ -80,7 +74,7 @@ class MetadataWatch:
         if ended_at < 0:
             return 0.0
         luck = self._luck
-        if self._asap or self._unexplained - self._asked:
+        if self._unexplained - self._asked:
             return max(FOLD_S, self._retry_after_s)
         if self._failing.failures:
             return max(self._retry_after_s, self._failing.pause_s(luck))
@@ -91,7 +85,7 @@ class MetadataWatch:
     async def _read(self) -> None:
         about = self._unexplained
         fresh = about - self._asked
-        self._asap, self._retry_after_s, self._luck = False, 0.0, random()
+        self._retry_after_s, self._luck = 0.0, random()
         failed = False
         try:
             async with asyncio.timeout(READ_LIMIT_S), aclosing(self._provider.read()) as parts:

@@ -115,10 +115,6 @@ def _duplicates(keys: Iterable[bytes]) -> tuple[bytes, ...]:
     return tuple(sorted((counts - Counter(counts.keys())).elements()))
 
 
-RuleView = View[Rule]
-RouteView = View[Route]
-
-
 class RuleMemo(Memo[Rule]):
     """Rules. A duplicate is real: without NLM_F_EXCL the kernel takes the same rule twice."""
 

@@ -5,13 +5,12 @@ import errno
 import socket
 import struct
 from asyncio.subprocess import PIPE
-from collections.abc import Callable, Coroutine
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from itertools import pairwise
 
 import pytest
 
-from srcroutd.core.net import Family, Route, RouteType, Rule
+from srcroutd.core.net import Family, Route, RouteType
 from srcroutd.kernel.answers import read_dump
 from srcroutd.kernel.codec_route import encode_route
 from srcroutd.kernel.errors import TornDump
@@ -23,16 +22,7 @@ from srcroutd.kernel.messages import (
 )
 from srcroutd.kernel.requests import Requests
 from srcroutd.kernel.wire import NLM_F_DUMP_INTR, NLMSG_DONE, RTM_NEWRULE
-
-V4, V6 = Family.V4, Family.V6
-TABLE = 18001
-Ip = Callable[[str], str]
-Tell = Callable[[Callable[[Requests], Coroutine[None, None, None]]], None]
-
-RULES = [
-    Rule(V4, 18000 + n // 64, table=TABLE, src=IPv4Network((0x0A000000 + n, 32)), protocol=83)
-    for n in range(1000)
-]
+from tests.kernel.common import RULES, TABLE, V4, V6, Ip, Tell
 
 
 @pytest.mark.parametrize("family", Family)

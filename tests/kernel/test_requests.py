@@ -4,7 +4,7 @@ import ctypes
 import errno
 import socket
 import struct
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
@@ -26,16 +26,7 @@ from srcroutd.kernel.messages import (
 )
 from srcroutd.kernel.requests import Requests
 from srcroutd.kernel.wire import RTM_NEWRULE
-
-V4, V6 = Family.V4, Family.V6
-TABLE = 18001
-Ip = Callable[[str], str]
-Tell = Callable[[Callable[[Requests], Coroutine[None, None, None]]], None]
-
-RULES = [
-    Rule(V4, 18000 + n // 64, table=TABLE, src=IPv4Network((0x0A000000 + n, 32)), protocol=83)
-    for n in range(1000)
-]
+from tests.kernel.common import RULES, TABLE, V4, V6, Ip, Tell
 
 
 @pytest.mark.usefixtures("nics")
