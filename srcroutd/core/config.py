@@ -59,6 +59,8 @@ class Config:
     refresh_s: float = 300.0
     look_s: float = 60.0
     max_age_s: float = 30 * 86400.0
+    metrics: tuple[str, int] | None = None
+    """Address and TCP port for OpenMetrics; None: only on the control socket."""
     nics: tuple[NicEntry, ...] = ()
     enis: tuple[StaticEni, ...] = ()
 

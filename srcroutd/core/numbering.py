@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from srcroutd.core.net import Route, Rule
 
 PRIORITIES_A_SEAT = 10
+KERNEL = 2
+"""RTPROT_KERNEL (rtnetlink.h): the rules that every network namespace begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,11 @@ class Domain:
         if isinstance(thing, Rule):
             return (thing.priority - self.priorities.start) // PRIORITIES_A_SEAT
         return thing.table - self.tables.start
+
+
+def is_foreign(rule: Rule, domains: Iterable[Domain]) -> bool:
+    """Whether a rule is neither ours nor one of the kernel's own."""
+    return rule.protocol != KERNEL and not any(domain.owns_rule(rule) for domain in domains)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,38 +1,24 @@
-"""Taking away exactly ours, without the daemon: every rule and route with our protocol in our
-bands.
+"""Taking away exactly ours, with the daemon or without: what has our protocol inside our bands.
 
 Rules go before routes. What a stranger made stays, also inside our tables and among our priorities.
 """
 
 import asyncio
-from dataclasses import dataclass
 
 from srcroutd.core.config import Config
 from srcroutd.core.net import Family, Route
-from srcroutd.core.numbering import Domain
+from srcroutd.core.numbering import Domain, is_foreign
 from srcroutd.core.plan import Desired, Observed, Operation, Pruning, plan
+from srcroutd.core.view import Cleaned, Refusal
 from srcroutd.daemon.eyes import Seen
-from srcroutd.daemon.hands import Hands, Refused
+from srcroutd.daemon.hands import Hands
 from srcroutd.daemon.places import Places
 from srcroutd.daemon.store import Damaged, Store
 from srcroutd.kernel.memo import RouteMemo, RuleMemo
 from srcroutd.kernel.requests import Requests
 
-KERNEL = 2
-"""RTPROT_KERNEL: the rules that every network namespace begins with."""
 PASSES = 5
 """Looks; more than one only if somebody changes things meanwhile."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cleaned:
-    """What was (or would be) deleted, what the kernel refused, and how many strangers' rules were
-    left alone.
-    """
-
-    operations: tuple[Operation, ...]
-    refused: tuple[Refused, ...]
-    foreign_rules: int
 
 
 def cleanup(config: Config, places: Places, *, dry_run: bool) -> Cleaned:
@@ -40,7 +26,7 @@ def cleanup(config: Config, places: Places, *, dry_run: bool) -> Cleaned:
 
     Raises NotPermitted without CAP_NET_ADMIN, TornDump if the kernel never holds still.
     """
-    return asyncio.run(_cleanup(_domains(config, places), dry_run=dry_run))
+    return asyncio.run(clean(_domains(config, places), dry_run=dry_run))
 
 
 def _domains(config: Config, places: Places) -> tuple[Domain, ...]:
@@ -53,10 +39,11 @@ def _domains(config: Config, places: Places) -> tuple[Domain, ...]:
     return tuple(dict.fromkeys((config.domain, *earlier)))
 
 
-async def _cleanup(domains: tuple[Domain, ...], *, dry_run: bool) -> Cleaned:
+async def clean(domains: tuple[Domain, ...], *, dry_run: bool) -> Cleaned:
+    """Delete all that bears the mark of these domains, or with ``dry_run`` only tell."""
     requests = Requests()
     done: list[Operation] = []
-    refused: list[Refused] = []
+    refused: list[Refusal] = []
     try:
         for _ in range(PASSES):
             observed = await _observe(requests, domains)
@@ -68,10 +55,7 @@ async def _cleanup(domains: tuple[Domain, ...], *, dry_run: bool) -> Cleaned:
                 break
             some, refused = await Hands(requests).apply(operations)
             done += some
-        foreign = sum(
-            rule.protocol != KERNEL and not any(d.owns_rule(rule) for d in domains)
-            for rule in observed.rules.values()
-        )
+        foreign = sum(is_foreign(rule, domains) for rule in observed.rules.values())
     finally:
         requests.close()
     return Cleaned(tuple(done), tuple(refused), foreign)

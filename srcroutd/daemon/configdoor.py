@@ -6,7 +6,7 @@ something comes through here: pydantic costs 60 ms and 8 MiB, and most hosts nee
 
 import re
 from difflib import get_close_matches
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -40,8 +40,34 @@ def _band(text: object) -> object:
     return range(int(found[1]), int(found[2]) + 1)
 
 
+METRICS = ("127.0.0.1", 9183)
+"""Where metrics are to be had by TCP when somebody asks for them and says no more."""
+
+
+def _listen(said: object) -> object:
+    """``true``, a port, an address, or both, as (address, port); ``false`` as None."""
+    if said is None or isinstance(said, tuple):
+        return said
+    if isinstance(said, bool):
+        return METRICS if said else None
+    host, port = METRICS
+    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))?(?::(\d+))?", str(said))
+    if isinstance(said, int):
+        port = said
+    elif not isinstance(said, str) or not said or not found:
+        msg = 'not true, a port, or an address and port like "127.0.0.1:9183" or "[::1]:9183"'
+        raise ValueError(msg)
+    else:
+        host, port = found[1] or found[2] or host, int(found[3] or port)
+    if not 0 < port < 65536:
+        msg = f"{port} is not a TCP port (1-65535)"
+        raise ValueError(msg)
+    return str(ip_address(host)), port
+
+
 Mac = Annotated[str, BeforeValidator(_mac)]
 Band = Annotated[range, BeforeValidator(_band)]
+Listen = Annotated[tuple[str, int] | None, BeforeValidator(_listen)]
 DeviceName = Annotated[str, Field(min_length=1, max_length=15)]
 
 
@@ -93,6 +119,7 @@ class _File(_Door):
     refresh: Annotated[float, Field(ge=30, le=86400)] = 300
     look: Annotated[float, Field(ge=1, le=3600)] = 60
     max_age: Annotated[float, Field(ge=60)] = 30 * 86400
+    metrics: Listen = None
     nic: list[_Nic] = []
     eni: list[_Eni] = []
 
@@ -169,6 +196,7 @@ def config(parsed: _File, file: Path) -> Config:
         refresh_s=parsed.refresh,
         look_s=parsed.look,
         max_age_s=parsed.max_age,
+        metrics=parsed.metrics,
         nics=tuple(_nic(nic) for nic in parsed.nic),
         enis=_enis(parsed, file),
     )

@@ -7,12 +7,12 @@ step leaves a rule without its route (promise 4).
 import asyncio
 import errno
 from collections.abc import Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from itertools import groupby
 
 from srcroutd.core.net import Route, Rule
 from srcroutd.core.plan import Operation, Phase
+from srcroutd.core.view import Refusal
 from srcroutd.kernel.messages import (
     Message,
     add_encoded_rule,
@@ -37,28 +37,19 @@ SOMEWHERE = (IPv4Address("198.51.100.1"), IPv6Address("2001:db8::1"))
 """Documentation addresses (RFC 5737, RFC 3849) that only a default route leads to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """An operation that the kernel did not take, with its words."""
-
-    operation: Operation
-    errno: int
-    words: str
-
-
 class Hands:
     """Writes to the kernel."""
 
     def __init__(self, requests: Requests) -> None:
         self._requests = requests
 
-    async def apply(self, operations: Sequence[Operation]) -> tuple[list[Operation], list[Refused]]:
+    async def apply(self, operations: Sequence[Operation]) -> tuple[list[Operation], list[Refusal]]:
         """Carry out a plan in its order; returns what was done and what was refused.
 
         Raises NotPermitted without CAP_NET_ADMIN.
         """
         done: list[Operation] = []
-        refused: list[Refused] = []
+        refused: list[Refusal] = []
         troubled: set[tuple[int, int]] = set()
         for _, group in groupby(operations, key=lambda operation: operation.phase):
             batch = [op for op in group if (op.seat, op.thing.family) not in troubled]
@@ -71,7 +62,7 @@ class Hands:
                 if failure is None or _harmless(operation, failure.errno):
                     done.append(operation)
                     continue
-                refused.append(Refused(operation, failure.errno, failure.words))
+                refused.append(Refusal(operation, failure.errno, failure.words))
                 troubled.add((operation.seat, operation.thing.family))
         return done, refused
 

@@ -31,6 +31,8 @@ class Knowledge:
         self.confirmed = False
         """The provider has told its whole list since the daemon started."""
         self.last_unknown: Unknown | None = None
+        self.read_at_s: float | None = None
+        """Unix time of the last whole answer in this run."""
         self._saved: tuple[Inventory | None, Numbers | None] = (None, None)
         if config.provider != "static":
             self._load_inventory(config)
@@ -103,6 +105,7 @@ class Knowledge:
         self.inventory = before if after == before else after
         if part.listed is not None:
             self.confirmed = True
+            self.read_at_s = time.time()
             self.last_unknown = None
             self._audit.over("metadata", f"metadata: {part.source} answers again")
         for mac, why in part.pending.items():

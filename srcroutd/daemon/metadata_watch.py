@@ -38,6 +38,17 @@ class MetadataWatch:
         self._waiting = Backoff(0.2, refresh_s)
         self._retry_after_s = 0.0
         self._luck = random()
+        self._asking: list[asyncio.Future[None]] = []
+
+    async def read_now(self) -> None:
+        """Wait for a read that begins after this call; its parts have been delivered then.
+
+        The service's own word on when to ask again (Retry-After) and the budget still hold.
+        """
+        asked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._asking.append(asked)
+        self._wake.set()
+        await asked
 
     def explain(self, unexplained: frozenset[str]) -> None:
         """Tell which MACs in the kernel have no facts yet; a new one is a reason to read now."""
@@ -74,6 +85,8 @@ class MetadataWatch:
         if ended_at < 0:
             return 0.0
         luck = self._luck
+        if self._asking:
+            return self._retry_after_s
         if self._unexplained - self._asked:
             return max(FOLD_S, self._retry_after_s)
         if self._failing.failures:
@@ -83,6 +96,7 @@ class MetadataWatch:
         return self._refresh_s * (0.9 + 0.2 * luck)
 
     async def _read(self) -> None:
+        asking, self._asking = self._asking, []
         about = self._unexplained
         fresh = about - self._asked
         self._retry_after_s, self._luck = 0.0, random()
@@ -101,6 +115,9 @@ class MetadataWatch:
                     f"{self._provider.name}: no whole answer in {READ_LIMIT_S:.0f} s", "timeout"
                 )
             )
+        for asked in asking:
+            if not asked.done():
+                asked.set_result(None)
         self._asked |= about
         self._failing = self._failing.failed() if failed else Backoff(0.5, 60.0)
         self._waiting = Backoff(0.2, self._refresh_s).failed() if fresh else self._waiting.failed()

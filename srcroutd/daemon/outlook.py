@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import replace
 
 from srcroutd.core.config import Config
-from srcroutd.core.desired import Nic, Want
+from srcroutd.core.desired import Nic, NicDesired, Want
 from srcroutd.core.inventory import Inventory
 from srcroutd.core.join import Joined, join, nics_by_mac, primary_mac, to_seat
 from srcroutd.core.modes.source import derive_source
@@ -23,7 +23,7 @@ from srcroutd.daemon.seating import Seater
 from srcroutd.kernel.codec_route import encode_route
 from srcroutd.kernel.codec_rule import encode_rule
 
-_Keyed = tuple[Nic, dict[bytes, Want], dict[bytes, Want]]
+_Keyed = tuple[Nic, dict[bytes, Want], dict[bytes, Want], NicDesired]
 
 
 class Outlook:
@@ -74,6 +74,11 @@ class Outlook:
         holder = self._knowledge.seating.holder(seat)
         return holder.eni if holder else f"number {seat}"
 
+    def of_seat(self, seat: int) -> NicDesired:
+        """What the NIC of a seat should have; nothing where nothing is derived for it."""
+        known = self._derived.get(seat)
+        return known[3] if known else NicDesired()
+
     async def _primary(self, inventory: Inventory) -> str | None:
         """The primary's MAC; learned from the default route once where the cloud does not say, then
         kept.
@@ -109,4 +114,4 @@ def _keyed(nic: Nic) -> _Keyed:
     routes = {
         encode_route(want.thing): want for want in wanted.routes if isinstance(want.thing, Route)
     }
-    return nic, rules, routes
+    return nic, rules, routes, wanted

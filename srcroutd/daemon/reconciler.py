@@ -8,22 +8,27 @@ file brings them what they need and has their operations carried out.
 import asyncio
 import gc
 import time
-from dataclasses import dataclass, field
 
 from srcroutd.core.config import Config
 from srcroutd.core.inventory import Reading, Unknown
-from srcroutd.core.join import Joined, State, nics_by_mac
+from srcroutd.core.join import nics_by_mac
 from srcroutd.core.net import Route, Rule
 from srcroutd.core.pacing import Backoff, Quarrels, round_due_s
 from srcroutd.core.plan import Desired, Operation, Pruning, plan, shadows
 from srcroutd.core.prune import Situation, reasons
+from srcroutd.core.view import Cleaned, View
 from srcroutd.daemon.audit import Audit
+from srcroutd.daemon.bell import Bell
+from srcroutd.daemon.cleanup import clean
+from srcroutd.daemon.errands import Errands
 from srcroutd.daemon.eyes import Eyes
 from srcroutd.daemon.hands import Hands
 from srcroutd.daemon.knowledge import Knowledge
+from srcroutd.daemon.outcome import Outcome
 from srcroutd.daemon.outlook import Outlook
 from srcroutd.daemon.rivals import likely_rival
 from srcroutd.daemon.seating import Seater
+from srcroutd.daemon.viewing import Viewer
 from srcroutd.kernel.errors import TornDump
 
 PASSES = 4
@@ -32,44 +37,7 @@ CALM_BACKOFF = Backoff(0.2, 30.0)
 """Pauses after a round that the kernel refused something in."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What the last round came to. ``operations`` is what it changed, ``why`` a clause if not in
-    sync.
-    """
-
-    generation: int = 0
-    in_sync: bool = False
-    why: str = "not looked yet"
-    joined: Joined = Joined()
-    operations: int = 0
-    conflicts: int = 0
-    """Routes of strangers that may take the place of ours."""
-
-    def sentence(self) -> str:
-        """One sentence for people (STATUS= of sd_notify)."""
-        states = [nic.state for nic in self.joined.states]
-        parts = [f"{states.count(state)} {state}" for state in State if state in states]
-        nics = ", ".join(parts) or "none that could be an ENI"
-        nics += f"; {self.conflicts} conflicts, see the journal" if self.conflicts else ""
-        word = "in sync" if self.in_sync else f"not in sync ({self.why})"
-        return f"{word}; generation {self.generation}; NICs: {nics}"
-
-
-@dataclass(slots=True)
-class Bell:
-    """Rung by whoever has news; folds rings that come close together."""
-
-    first: float = 0.0
-    last: float = 0.0
-    event: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def ring(self) -> None:
-        """Ask for a round."""
-        self.last = time.monotonic()
-        if not self.event.is_set():
-            self.first = self.last
-            self.event.set()
+STANDING_BY = "standing by since srcroutctl cleanup"
 
 
 class Reconciler:
@@ -84,11 +52,15 @@ class Reconciler:
         self._audit = audit
         self._seater = Seater(eyes, knowledge, audit)
         self.outlook = Outlook(config, knowledge, self._seater, hands)
+        self._viewer = Viewer(knowledge, self.outlook)
         self.bell = Bell()
+        self._errands = Errands()
         self._inbox: list[Reading | Unknown] = []
         self._stood: Desired[bytes] = Desired({}, {})
         self._quarrels = Quarrels()
-        self._shadows: set[str] = set()
+        self._shadows: dict[str, str] = {}
+        self._pending: tuple[Operation, ...] = ()
+        self._standing_by = False
         self._troubles = CALM_BACKOFF
         self._round_ended = self._looked_at_all = -1e9
         self._round_s = 0.0
@@ -117,6 +89,40 @@ class Reconciler:
         self.outlook.config = config
         self._eyes.distrust()
         self.bell.ring()
+
+    async def cleanup(self, *, dry_run: bool) -> Cleaned:
+        """Remove all that is ours in the next round, then stand by: look, but change nothing.
+
+        With ``dry_run`` only tell. Raises what the kernel refuses to show.
+        """
+        asked = self._errands.cleanup(dry_run=dry_run)
+        self.bell.ring()
+        return await asked
+
+    async def reconcile(self) -> Outcome:
+        """Look at everything again in a round of its own, now; ends standing by."""
+        self._standing_by = False
+        self._quarrels = Quarrels()
+        self._eyes.distrust()
+        asked = self._errands.end_of_round()
+        self.bell.ring()
+        return await asked
+
+    async def foresee(self) -> Outcome:
+        """What a round would do now, without doing it."""
+        free, held = await self._next_operations()
+        pending = (*free, *held)
+        self.outcome = Outcome(
+            in_sync=not pending,
+            why=f"{len(pending)} changes are due" if pending else "",
+            joined=self.outlook.joined,
+            pending=pending,
+        )
+        return self.outcome
+
+    def view(self, provider: str, *, by_daemon: bool = True) -> View:
+        """The view of now, for people."""
+        return self._viewer.view(self.outcome, self._eyes.picture, provider, by_daemon=by_daemon)
 
     async def wait(self, at_most_s: float) -> bool:
         """Wait until a round is due, folding bells; False if the time ran out first."""
@@ -147,32 +153,50 @@ class Reconciler:
     async def round(self) -> Outcome:
         """Look, plan, apply and look again until nothing is to do."""
         self.bell.event.clear()
+        waiting = self._errands.take_waiting()
         began = time.monotonic()
         if began - self._looked_at_all >= self.outlook.config.look_s:
             self._eyes.distrust()
             self._looked_at_all = began
         applied: list[Operation] = []
         try:
+            await self._clean(applied)
             why = await self._passes(applied)
         except TornDump as error:
             why = str(error)
         await self._record(applied, why)
-        self._troubles = self._troubles.failed() if why else CALM_BACKOFF
+        troubled = why and not self._standing_by
+        self._troubles = self._troubles.failed() if troubled else CALM_BACKOFF
         self._round_ended = time.monotonic()
         self._round_s = self._round_ended - began
         if self._eyes.unanswered():
             self.bell.ring()
+        for asked in waiting:
+            if not asked.done():
+                asked.set_result(self.outcome)
         return self.outcome
+
+    async def _clean(self, applied: list[Operation]) -> None:
+        """Do the cleanups that were asked for."""
+        domains = self._knowledge.domains
+        for cleaned in await self._errands.clean(lambda dry_run: clean(domains, dry_run=dry_run)):
+            self._standing_by = True
+            self._stood = Desired({}, {})
+            self._eyes.distrust()
+            applied += cleaned.operations
 
     async def _passes(self, applied: list[Operation]) -> str:
         """Pass after pass until in sync; returns why not, empty when in sync."""
         for _ in range(PASSES):
             operations, held = await self._next_operations()
+            self._pending = (*operations, *held)
+            if self._standing_by:
+                return STANDING_BY
             if not operations:
                 if not held:
                     self._stood = self.outlook.desired
                     self._report_shadows()
-                return f"{held} contested" if held else ""
+                return f"{len(held)} contested" if held else ""
             await asyncio.sleep(0)
             disturbed = self._eyes.disturbed
             done, refused = await self._hands.apply(operations)
@@ -185,11 +209,12 @@ class Reconciler:
             routes = any(isinstance(op.thing, Route) for op in operations)
             self._eyes.expect_changes(rules=rules, routes=routes)
             if refused and not done:
+                self._pending = (*(refusal.operation for refusal in refused), *held)
                 return f"the kernel refused {refused[0].operation}: {refused[0].words}"
         return "the kernel keeps changing"
 
-    async def _next_operations(self) -> tuple[tuple[Operation, ...], int]:
-        """What is to do now, and how many operations are held back because they are contested."""
+    async def _next_operations(self) -> tuple[tuple[Operation, ...], tuple[Operation, ...]]:
+        """What is to do now, and the operations that are held back because they are contested."""
         looked_at = self._seater.tables()
         picture = await self._eyes.look(looked_at)
         inbox, self._inbox = self._inbox, []
@@ -207,8 +232,10 @@ class Reconciler:
         await asyncio.sleep(0)
         operations = plan(self.outlook.desired, picture.observed, self._pruning())
         now = time.monotonic()
-        free = tuple(op for op in operations if not self._quarrels.held(op.key, now))
-        return free, len(operations) - len(free)
+        held = tuple(op for op in operations if self._quarrels.held(op.key, now))
+        if not held:
+            return operations, ()
+        return tuple(op for op in operations if not self._quarrels.held(op.key, now)), held
 
     def _pruning(self) -> Pruning:
         knowledge = self._knowledge
@@ -223,16 +250,15 @@ class Reconciler:
 
     def _report_shadows(self) -> None:
         """Say which routes of strangers take the place of ours without having removed them."""
-        said = set()
+        said: dict[str, str] = {}
         for route in shadows(self.outlook.desired, self._eyes.picture.observed):
             topic = f"shadow {route.table} {route.dst}"
-            said.add(topic)
-            self._audit.once(
-                topic,
-                f"conflict: {route} (protocol {route.protocol}) stands beside ours with the same "
-                "metric and may win; it is a stranger's and left alone: remove it by hand",
+            said[topic] = (
+                f"{route} (protocol {route.protocol}) stands beside ours with the same metric and "
+                "may win; it is a stranger's and left alone: remove it by hand"
             )
-        for topic in self._shadows - said:
+            self._audit.once(topic, f"conflict: {said[topic]}")
+        for topic in self._shadows.keys() - said.keys():
             self._audit.over(topic, f"no longer in conflict: {topic.removeprefix('shadow ')}")
         self._shadows = said
 
@@ -259,8 +285,17 @@ class Reconciler:
         """Put the round on the record, then save what must survive a reboot."""
         generation = self.outcome.generation + bool(applied)
         self.outcome = Outcome(
-            generation, not why, why, self.outlook.joined, len(applied), len(self._shadows)
+            generation=generation,
+            in_sync=not why,
+            why=why,
+            joined=self.outlook.joined,
+            operations=len(applied),
+            pending=self._pending,
+            conflicts=tuple(self._shadows.values()),
+            changed_at_s=time.time() if applied else self.outcome.changed_at_s,
+            standing_by=self._standing_by,
         )
+        self._viewer.note(self.outcome.joined)
         for start in range(0, len(applied), 100):
             named = [(op, self.outlook.name(op.seat)) for op in applied[start : start + 100]]
             self._audit.applied(generation, named)

@@ -14,17 +14,18 @@ from srcroutd.core.errors import Exit, NoProvider, OperatorError
 from srcroutd.daemon.audit import Audit, log
 from srcroutd.daemon.configfile import load
 from srcroutd.daemon.eyes import Eyes
+from srcroutd.daemon.facts import provider_of
 from srcroutd.daemon.hands import Hands
 from srcroutd.daemon.knowledge import Knowledge
 from srcroutd.daemon.metadata_watch import MetadataWatch
 from srcroutd.daemon.notify import Notify
+from srcroutd.daemon.outcome import Outcome
 from srcroutd.daemon.places import Places, lock
-from srcroutd.daemon.reconciler import Outcome, Reconciler
+from srcroutd.daemon.reconciler import Reconciler
 from srcroutd.daemon.store import Store
 from srcroutd.kernel.events import Events
 from srcroutd.kernel.requests import Requests
-from srcroutd.providers.base import Provider
-from srcroutd.providers.registry import make, resolve
+from srcroutd.providers.registry import resolve
 
 FIRST_FACTS_S = 2.0
 """Without remembered facts, READY waits this long for metadata."""
@@ -149,18 +150,10 @@ class Service:
             self._reconciler.bell.ring()
 
     def _start_watch(self, group: asyncio.TaskGroup) -> None:
-        provider = self._provider()
+        name = resolve(self._config.provider)
+        provider = provider_of(name, self._config, self._eyes)
         self._watch = MetadataWatch(provider, self._reconciler.deliver, self._config.refresh_s)
         self._watching = group.create_task(self._watch.run())
-
-    def _provider(self) -> Provider:
-        name = resolve(self._config.provider)
-        if name == "static":
-            return make(name, entries=self._config.enis, macs=self._macs)
-        return make(name)
-
-    def _macs(self) -> dict[str, str]:
-        return {link.name: link.mac for link in self._eyes.picture.links if link.mac}
 
     def _reload(self, group: asyncio.TaskGroup) -> None:
         """SIGHUP: take the new configuration if it is good, else say what is wrong and go on with

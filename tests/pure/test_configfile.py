@@ -44,6 +44,9 @@ def test_no_file_and_an_empty_file_are_complete(tmp_path: Path) -> None:
         ),
         ("provider = \n", ["line 1"]),
         ("refresh = 1", [":1:", "refresh", "30"]),
+        ('metrics = "everywhere"', [":1:", "metrics", "127.0.0.1:9183"]),
+        ("metrics = 70000", [":1:", "metrics", "70000", "65535"]),
+        ('metrics = "300.1.2.3:80"', [":1:", "metrics", "300.1.2.3"]),
     ],
 )
 def test_a_mistake_is_named_with_file_line_and_what_to_do(
@@ -55,6 +58,24 @@ def test_a_mistake_is_named_with_file_line_and_what_to_do(
     assert str(tmp_path / "srcroutd.toml") in sentence
     assert [word for word in words if word not in sentence] == [], sentence
     assert caught.value.exit_code == Exit.CONFIG
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("false", None),
+        ("true", ("127.0.0.1", 9183)),
+        ("9100", ("127.0.0.1", 9100)),
+        ('"192.0.2.7"', ("192.0.2.7", 9183)),
+        ('"192.0.2.7:80"', ("192.0.2.7", 80)),
+        ('":80"', ("127.0.0.1", 80)),
+        ('"[::1]:9100"', ("::1", 9100)),
+    ],
+)
+def test_metrics_by_tcp_are_off_and_loopback_when_on(
+    tmp_path: Path, said: str, meant: tuple[str, int] | None
+) -> None:
+    assert load(written(tmp_path, f"metrics = {said}")).metrics == meant
 
 
 def test_drop_ins_win_in_name_order_and_add_their_entries(tmp_path: Path) -> None:

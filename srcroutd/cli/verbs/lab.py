@@ -18,25 +18,23 @@ _NAME = "lab"
 _MACHINES = ("instance", "router", "client")
 
 
-def add_lab_verbs(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Register ``lab`` and its verbs; each sets ``func``, which takes the options and returns an
-    exit code.
-    """
-    lab = verbs.add_parser(
-        "lab",
-        help="see it work, in a cloud of network namespaces",
-        description="A small cloud in network namespaces: an instance, a VPC router with a source "
-        "check, a metadata service and a client outside. The real srcroutd runs in it. Nothing "
-        "outside it is touched. Without a verb: run.",
-    )
+DESCRIPTION = (
+    "A small cloud in network namespaces: an instance, a VPC router with a source check, a "
+    "metadata service and a client outside. The real srcroutd runs in it. Nothing outside it is "
+    "touched. Without a verb: run."
+)
+
+
+def add(lab: argparse.ArgumentParser) -> None:
+    """Add the lab's own verbs; each sets ``run``: options in, exit code out."""
     _add_run_options(lab)
-    lab.set_defaults(func=_run)
-    inner = lab.add_subparsers(metavar="VERB", parser_class=type(lab))
+    lab.set_defaults(run=_run)
+    inner = lab.add_subparsers(metavar="VERB")
     run = inner.add_parser(
         "run", help="tell the whole story in a lab of its own (less than a minute)"
     )
     _add_run_options(run)
-    run.set_defaults(func=_run)
+    run.set_defaults(run=_run)
     _add_playing(inner)
 
 
@@ -57,24 +55,24 @@ def _add_playing(inner: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     up = inner.add_parser("up", help="start a lab that stays")
     up.add_argument("--without-daemon", action="store_true", help="leave srcroutd to you")
     up.add_argument("--ascii", action="store_true", default=argparse.SUPPRESS, help="no Unicode")
-    up.set_defaults(func=_up)
+    up.set_defaults(run=_up)
     shell = inner.add_parser("shell", help="a shell, or one command, in a machine of the lab")
     shell.add_argument(
         "machine", nargs="?", default=_MACHINES[0], help="instance, router or client"
     )
     shell.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
-    shell.set_defaults(func=_shell)
+    shell.set_defaults(run=_shell)
     attach = inner.add_parser("attach", help="plug an ENI into the instance")
     attach.add_argument("nic", nargs="?", help="eth1, eth2, ...; the next one if not given")
-    attach.set_defaults(func=_attach)
+    attach.set_defaults(run=_attach)
     detach = inner.add_parser("detach", help="unplug an ENI")
     detach.add_argument("nic", help="eth1, eth2, ...")
-    detach.set_defaults(func=_detach)
+    detach.set_defaults(run=_detach)
     status = inner.add_parser("status", help="what the lab consists of")
     _add_run_options(status)
-    status.set_defaults(func=_status)
+    status.set_defaults(run=_status)
     down = inner.add_parser("down", help="end the lab, and clean up after crashed ones")
-    down.set_defaults(func=_down)
+    down.set_defaults(run=_down)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -1,0 +1,56 @@
+"""What the control socket gives to people: views, the record as it is written, and two errands.
+
+Nothing here touches the kernel or the state: a view is made of what the rounds left, an errand is
+done in a round (one task owns the state).
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from srcroutd.core.entry import Entry
+from srcroutd.core.metrics import Metrics
+from srcroutd.core.view import Cleaned, View
+from srcroutd.daemon.audit import Audit
+from srcroutd.daemon.metadata_watch import MetadataWatch
+from srcroutd.daemon.meter import Meter
+from srcroutd.daemon.reconciler import Reconciler
+
+FACTS_S = 10.0
+"""How long ``reconcile`` waits for the metadata before it goes on with what is known."""
+
+
+class Desk:
+    """The daemon as the control socket sees it."""
+
+    def __init__(self, reconciler: Reconciler, audit: Audit, meter: Meter) -> None:
+        self._reconciler = reconciler
+        self._audit = audit
+        self._meter = meter
+        self.provider = ""
+        self.watch: MetadataWatch | None = None
+
+    def view(self) -> View:
+        """The view of now."""
+        return self._reconciler.view(self.provider)
+
+    def metrics(self) -> Metrics:
+        """The figures of now."""
+        return self._meter.metrics(self.view())
+
+    def subscribe(self, callback: Callable[[Entry], None]) -> Callable[[], None]:
+        """Have ``callback`` called with each entry of the record; returns what ends that."""
+        return self._audit.subscribe(callback)
+
+    async def reconcile(self) -> View:
+        """Read the metadata and look at everything again, now."""
+        if self.watch:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FACTS_S):
+                    await self.watch.read_now()
+        await self._reconciler.reconcile()
+        return self.view()
+
+    async def cleanup(self, *, dry_run: bool) -> Cleaned:
+        """Remove all that is ours and stand by; with ``dry_run`` only tell."""
+        return await self._reconciler.cleanup(dry_run=dry_run)

@@ -1,0 +1,73 @@
+"""A view of this host without the daemon: what it would find, and what it would do, now.
+
+It reads what the daemon reads (configuration, numbers, remembered facts, metadata, kernel) and
+writes nothing anywhere: the dry run on a production host before srcroutd was ever enabled.
+"""
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import replace
+
+from srcroutd.core.config import Config
+from srcroutd.core.inventory import Reading, Unknown
+from srcroutd.core.view import View
+from srcroutd.daemon.audit import Audit
+from srcroutd.daemon.configfile import load
+from srcroutd.daemon.eyes import Eyes
+from srcroutd.daemon.facts import provider_of
+from srcroutd.daemon.hands import Hands
+from srcroutd.daemon.knowledge import Knowledge
+from srcroutd.daemon.places import Places
+from srcroutd.daemon.reconciler import Reconciler
+from srcroutd.daemon.store import Store
+from srcroutd.kernel.events import Events
+from srcroutd.kernel.requests import Requests
+from srcroutd.providers.base import Provider
+from srcroutd.providers.registry import resolve
+
+READ_LIMIT_S = 10.0
+"""How long one read of the metadata may take before what is remembered has to do."""
+
+
+def survey(places: Places) -> View:
+    """Look at this host. Raises OperatorError (configuration, no provider, kernel)."""
+    config = load(places.config)
+    provider = resolve(config.provider)
+    return asyncio.run(_survey(places, config, provider))
+
+
+async def _survey(places: Places, config: Config, name: str) -> View:
+    audit = Audit()
+    said: list[str] = []
+    audit.subscribe(lambda entry: said.append(entry.message))
+    requests = Requests()
+    try:
+        events = Events(config.domain.tables, requests.portid)
+        try:
+            knowledge = Knowledge(config, Store(places.state), audit)
+            eyes = Eyes(requests, events)
+            reconciler = Reconciler(config, eyes, Hands(requests), knowledge, audit)
+            await reconciler.start()
+            for part in await _read(provider_of(name, config, eyes)):
+                reconciler.deliver(part)
+            await reconciler.foresee()
+            view = reconciler.view(name, by_daemon=False)
+        finally:
+            events.close()
+    finally:
+        requests.close()
+    return replace(view, notes=("srcroutd is not running; this is what it would do.",))
+
+
+async def _read(provider: Provider) -> list[Reading | Unknown]:
+    parts: list[Reading | Unknown] = []
+    try:
+        async with asyncio.timeout(READ_LIMIT_S), aclosing(provider.read()) as reading:
+            parts += [part async for part in reading]
+    except TimeoutError:
+        parts.append(
+            Unknown(f"{provider.name}: no whole answer in {READ_LIMIT_S:.0f} s", "timeout")
+        )
+    finally:
+        await provider.close()
+    return parts
