@@ -1,4 +1,4 @@
-"""Writes the completions for bash, zsh and fish from the parsers: ``python packaging/completions.py``.
+"""Writes the completions for bash, zsh and fish from the parsers (run it without arguments).
 
 One small model of each program (verbs, options, what a value may be) is told three times. The test
 of the completions makes them anew and compares, so a new option cannot be forgotten.
@@ -91,8 +91,9 @@ def bash(programs: list[Command]) -> str:
         "    case $1 in",
     ]
     for program in programs:
-        for one in every(program):
-            lines.append(f'    "{" ".join(one.path)}") echo "{" ".join(one.words)}" ;;')
+        lines += [
+            f'    "{" ".join(one.path)}") echo "{" ".join(one.words)}" ;;' for one in every(program)
+        ]
     lines += ["    esac", "}", "", "_srcroutd_values() {", "    case $1 in"]
     for program in programs:
         for one in every(program):
@@ -161,9 +162,13 @@ def _zsh_body(one: Command) -> list[str]:
         return [*lines[:-1], lines[-1].removesuffix(" \\")]
     lines += ["        '1: :->verb' '*:: :->rest'", "    case $state in", "    verb)"]
     lines.append("        local -a verbs=(")
-    for verb in one.verbs:
-        lines.append(f"            '{verb.path[-1]}:{_zsh_text(verb.help)}'")
-    lines += ["        )", "        _describe verb verbs ;;", "    rest)", "        case $line[1] in"]
+    lines += [f"            '{verb.path[-1]}:{_zsh_text(verb.help)}'" for verb in one.verbs]
+    lines += [
+        "        )",
+        "        _describe verb verbs ;;",
+        "    rest)",
+        "        case $line[1] in",
+    ]
     for verb in one.verbs:
         lines.append(f"        {verb.path[-1]}) {_function(verb)} ;;")
     return [*lines, "        esac ;;", "    esac"]
@@ -196,8 +201,7 @@ def fish(program: Command) -> str:
     ]
     for one in every(program):
         when = _fish_when(one)
-        for option in one.options:
-            lines.append(f"complete -c {name} -n '{when}'{_fish_option(option)}")
+        lines += [f"complete -c {name} -n '{when}'{_fish_option(option)}" for option in one.options]
         for verb in one.verbs:
             told = _fish_text(verb.help)
             lines.append(f"complete -c {name} -n '{when}' -a {verb.path[-1]} -d '{told}'")

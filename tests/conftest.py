@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 
 TESTS = Path(__file__).parent
-ROOT_TIERS = frozenset({"kernel", "life", "packets"})
+ROOT_TIERS = frozenset({"doctor", "export", "kernel", "life", "packets"})
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 WHY_SKIPPED = "needs root: it makes network namespaces"
 WHAT_TO_TYPE = """\

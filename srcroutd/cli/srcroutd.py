@@ -2,49 +2,41 @@
 error.
 """
 
-import argparse
 import os
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 from srcroutd import __version__
+from srcroutd.cli.parser import Parser
 from srcroutd.core.errors import Exit, OperatorError
 
 
-class Parser(argparse.ArgumentParser):
-    """argparse with the exit code of sysexits.h."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong and where help is."""
-        self.exit(Exit.USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
-
-
-def _parser() -> Parser:
-    parser = Parser(
+def parser() -> Parser:
+    """The parser of srcroutd."""
+    options = Parser(
         prog="srcroutd",
         description="Source routing for cloud hosts with several NICs: keeps rules and routes so "
         "that every ENI answers for itself. Runs in the foreground; SIGHUP reloads, SIGTERM leaves "
         "routing standing.",
         allow_abbrev=False,
     )
-    parser.add_argument(
+    options.add_argument(
         "--config", type=Path, metavar="FILE", help="default /etc/srcroutd/srcroutd.toml"
     )
-    parser.add_argument("--state-dir", type=Path, metavar="DIR", help="default /var/lib/srcroutd")
-    parser.add_argument("--runtime-dir", type=Path, metavar="DIR", help="default /run/srcroutd")
-    parser.add_argument(
+    options.add_argument("--state-dir", type=Path, metavar="DIR", help="default /var/lib/srcroutd")
+    options.add_argument("--runtime-dir", type=Path, metavar="DIR", help="default /run/srcroutd")
+    options.add_argument(
         "--once", action="store_true", help="reconcile once and exit (gone after a reboot)"
     )
-    parser.add_argument("--check", action="store_true", help="check the configuration and exit")
-    parser.add_argument("--verbose", action="store_true", help="say more on stderr")
-    parser.add_argument("--version", action="version", version=f"srcroutd {__version__}")
-    return parser
+    options.add_argument("--check", action="store_true", help="check the configuration and exit")
+    options.add_argument("--verbose", action="store_true", help="say more on stderr")
+    options.add_argument("--version", action="version", version=f"srcroutd {__version__}")
+    return options
 
 
 def main() -> int:
     """Run; returns the exit code."""
-    options = _parser().parse_args()
+    options = parser().parse_args()
     from srcroutd.daemon.audit import log, to_stderr
     from srcroutd.daemon.configfile import load
     from srcroutd.daemon.places import places
