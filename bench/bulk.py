@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench.engine import Engine, Watch, longest_turn_s, record_into
+from bench.engine import Engine, Watch, longest_turn_s
 from bench.figures import median
 from bench.inside import Stage
 from bench.programs import Daemon
@@ -69,7 +69,6 @@ def _turn(folder: Path, *, probe: bool) -> _Turn:
 
 def _first_round(folder: Path, *, probe: bool) -> _Turn:
     folder.mkdir()
-    record_into(folder / "record")
     fresh_machine(cards(NICS, ADDRESSES))
     return asyncio.run(_one_round(folder, probe=probe))
 

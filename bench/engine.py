@@ -3,7 +3,7 @@ inside.
 """
 
 import asyncio
-import logging
+import os
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -11,13 +11,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from srcroutd.core.entry import Who
 from srcroutd.core.plan import Operation
-from srcroutd.daemon.audit import Audit, log
+from srcroutd.core.view import Refusal
+from srcroutd.daemon.audit import Audit
 from srcroutd.daemon.configfile import load
 from srcroutd.daemon.eyes import Eyes, Picture
-from srcroutd.daemon.hands import Hands, Refused
+from srcroutd.daemon.hands import Hands
 from srcroutd.daemon.knowledge import Knowledge
-from srcroutd.daemon.reconciler import Outcome, Reconciler
+from srcroutd.daemon.lines import Lines, readable
+from srcroutd.daemon.outcome import Outcome
+from srcroutd.daemon.reconciler import Reconciler
 from srcroutd.daemon.store import Store
 from srcroutd.kernel.events import Events
 from srcroutd.kernel.requests import Requests
@@ -59,7 +63,7 @@ class _Hands(Hands):
         super().__init__(requests)
         self._watch = watch
 
-    async def apply(self, operations: Sequence[Operation]) -> tuple[list[Operation], list[Refused]]:
+    async def apply(self, operations: Sequence[Operation]) -> tuple[list[Operation], list[Refusal]]:
         with self._watch.on("apply"):
             return await super().apply(operations)
 
@@ -67,7 +71,7 @@ class _Hands(Hands):
 class _Audit(Audit):
     watch: Watch
 
-    def applied(self, generation: int, operations: Iterable[tuple[Operation, str]]) -> None:
+    def applied(self, generation: int, operations: Iterable[tuple[Operation, Who]]) -> None:
         with self.watch.on("record"):
             super().applied(generation, operations)
 
@@ -82,7 +86,7 @@ class _Knowledge(Knowledge):
 
 class Engine:
     """A reconciler of this process, in the network namespace that it is in now, with facts from a
-    file.
+    file. Its record is written as it is in earnest, but into a file beside ``state``.
     """
 
     def __init__(self, config_file: Path, state: Path) -> None:
@@ -91,7 +95,9 @@ class Engine:
         self.requests = Requests()
         self.events = Events(self.config.domain.tables, self.requests.portid)
         self.eyes = _Eyes(self.requests, self.events, self.watch)
-        audit = _Audit()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        self._record = os.open(state.parent / "record", flags, 0o600)
+        audit = _Audit(Lines(self._record, readable))
         audit.watch = self.watch
         knowledge = _Knowledge(self.config, Store(state), audit)
         knowledge.watch = self.watch
@@ -118,15 +124,7 @@ class Engine:
         """Give the sockets back."""
         self.events.close()
         self.requests.close()
-
-
-def record_into(file: Path) -> None:
-    """Have the daemon's record written, as it is in earnest, but into a file."""
-    handler = logging.FileHandler(file)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    log.handlers[:] = [handler]
-    log.propagate = False
-    log.setLevel(logging.INFO)
+        os.close(self._record)
 
 
 async def longest_turn_s(over: asyncio.Event) -> tuple[float, float]:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from bench.bulk import ADDRESSES, NICS
-from bench.engine import Engine, record_into
+from bench.engine import Engine
 from bench.figures import median
 from bench.inside import Stage
 from bench.programs import Daemon
@@ -26,7 +26,6 @@ PAUSE_S = 0.15
 
 def run(stage: Stage) -> None:
     """Measure rounds without work."""
-    record_into(stage.folder / "record")
     world = cards(NICS, ADDRESSES)
     config = stage.folder / "srcroutd.toml"
     config.write_text(static_config(world))

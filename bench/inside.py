@@ -22,6 +22,7 @@ GROUPS = {
     "storm": "32 ENIs of 64 addresses at once",
     "start": "process start",
     "rest": "at rest",
+    "tool": "an administrator asks",
     "send": "what our rules cost others",
     "routes": "beside somebody else's routes",
 }

@@ -13,7 +13,7 @@ from collections import defaultdict
 from itertools import repeat
 from pathlib import Path
 
-from bench.engine import Engine, record_into
+from bench.engine import Engine
 from bench.figures import median
 from bench.inside import Stage
 from bench.wires import OURS, Orders
@@ -35,7 +35,6 @@ NONE, OWN, FLAT = "no rules", "our rules", "our rules, flat"
 
 def run(stage: Stage) -> None:
     """Measure the layouts in turns."""
-    record_into(stage.folder / "record")
     world = cards(NICS, ADDRESSES)
     config = stage.folder / "srcroutd.toml"
     config.write_text(static_config(world))

@@ -4,11 +4,15 @@ error.
 
 import os
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 from srcroutd import __version__
 from srcroutd.cli.parser import Parser
+from srcroutd.core import entries
 from srcroutd.core.errors import Exit, OperatorError
+from srcroutd.daemon.audit import Audit
+from srcroutd.daemon.sinks import CHOICES, sink_for
 
 
 def parser() -> Parser:
@@ -29,7 +33,17 @@ def parser() -> Parser:
         "--once", action="store_true", help="reconcile once and exit (gone after a reboot)"
     )
     options.add_argument("--check", action="store_true", help="check the configuration and exit")
-    options.add_argument("--verbose", action="store_true", help="say more on stderr")
+    options.add_argument(
+        "--log",
+        choices=CHOICES,
+        default="auto",
+        metavar="FORM",
+        help="where the record goes: journal, or stderr as text or json; default auto: the journal "
+        "if stderr is connected to it, else text",
+    )
+    options.add_argument(
+        "--verbose", action="store_true", help="in text on stderr, show the fields of each entry"
+    )
     options.add_argument("--version", action="version", version=f"srcroutd {__version__}")
     return options
 
@@ -37,37 +51,45 @@ def parser() -> Parser:
 def main() -> int:
     """Run; returns the exit code."""
     options = parser().parse_args()
-    from srcroutd.daemon.audit import log, to_stderr
-    from srcroutd.daemon.configfile import load
-    from srcroutd.daemon.places import places
-
-    to_stderr(verbose=options.verbose)
-    where = places(options.config, options.state_dir, options.runtime_dir, os.environ)
+    sink = sink_for(options.log, os.environ, sys.stderr.fileno(), more=options.verbose)
+    audit = Audit(sink)
     try:
-        if options.check:
-            if options.config and not options.config.exists():
-                log.warning(
-                    "%s does not exist; without a file everything is at its default", options.config
-                )
-            load(where.config)
-            sys.stdout.write(f"{where.config}: good\n")
-            return Exit.OK
-        from srcroutd.daemon.service import serve
-
-        return serve(where, once=options.once)
+        return _run(options, audit)
     except OperatorError as error:
-        log.error("%s", error)
+        audit.say(entries.cannot_run(str(error), error.exit_code))
         return error.exit_code
     except KeyboardInterrupt:
         return Exit.OK
     except Exception as error:  # noqa: BLE001 - the outermost line: no traceback reaches an operator
+        from traceback import format_exception
+
         cause: BaseException = error
         while isinstance(cause, BaseExceptionGroup):
             cause = cause.exceptions[0]
-        name = type(cause).__name__
-        log.critical("this is a bug in srcroutd: %s: %s; routing stays as it is", name, cause)
-        log.debug("where it happened", exc_info=True)
+        where = "".join(format_exception(error))
+        audit.say(entries.bug(type(cause).__name__, str(cause), where))
         return Exit.BUG
+    finally:
+        audit.close()
+
+
+def _run(options: Namespace, audit: Audit) -> Exit:
+    """Check the configuration, or serve. Raises OperatorError."""
+    from srcroutd.daemon.configfile import load
+    from srcroutd.daemon.places import places
+
+    where = places(options.config, options.state_dir, options.runtime_dir, os.environ)
+    if options.check:
+        if options.config and not options.config.exists():
+            sys.stderr.write(
+                f"{options.config} does not exist; without a file everything is at its default\n"
+            )
+        load(where.config)
+        sys.stdout.write(f"{where.config}: good\n")
+        return Exit.OK
+    from srcroutd.daemon.service import serve
+
+    return serve(where, audit, once=options.once)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ FamilyWord = Literal["ipv4", "ipv6"]
 StateWord = Literal["managed", "left alone", "waiting", "refused", "kept"]
 RoleWord = Literal["primary", "secondary"]
 VerbWord = Literal["add", "replace", "delete"]
+LevelWord = Literal["critical", "error", "warning", "notice", "info"]
 PhaseWord = Literal["put routes", "add rules", "delete rules", "delete routes"]
 
 
@@ -293,7 +294,8 @@ class CleanupDocument:
 class EntryDocument:
     """One entry of the record, a line of GET /v1/watch.
 
-    ``event`` "missed" stands for entries that a slow reader did not get; ``fields`` say how many.
+    ``event`` "not-delivered" stands for entries that a slow reader did not get; ``fields.missed``
+    says how many. ``message_id`` is the journal's MESSAGE_ID.
     """
 
     version: Literal[1] = 1
@@ -301,9 +303,16 @@ class EntryDocument:
     time: str
     time_s: float
     event: str
-    level: str
+    message_id: str
+    level: LevelWord
     message: str
     fields: Mapping[str, str]
+
+    def json(self) -> str:
+        """The entry as JSON on one line, without its end."""
+        from srcroutd.control.encode import to_line
+
+        return to_line(self).rstrip("\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

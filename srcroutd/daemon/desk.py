@@ -13,7 +13,6 @@ from srcroutd.core.metrics import Metrics
 from srcroutd.core.view import Cleaned, View
 from srcroutd.daemon.audit import Audit
 from srcroutd.daemon.metadata_watch import MetadataWatch
-from srcroutd.daemon.meter import Meter
 from srcroutd.daemon.reconciler import Reconciler
 
 FACTS_S = 10.0
@@ -23,10 +22,9 @@ FACTS_S = 10.0
 class Desk:
     """The daemon as the control socket sees it."""
 
-    def __init__(self, reconciler: Reconciler, audit: Audit, meter: Meter) -> None:
+    def __init__(self, reconciler: Reconciler, audit: Audit) -> None:
         self._reconciler = reconciler
         self._audit = audit
-        self._meter = meter
         self.provider = ""
         self.watch: MetadataWatch | None = None
 
@@ -36,7 +34,11 @@ class Desk:
 
     def metrics(self) -> Metrics:
         """The figures of now."""
-        return self._meter.metrics(self.view())
+        return self._reconciler.meter.metrics(self.view())
+
+    def say(self, entry: Entry) -> None:
+        """Put an entry on the record."""
+        self._audit.say(entry)
 
     def subscribe(self, callback: Callable[[Entry], None]) -> Callable[[], None]:
         """Have ``callback`` called with each entry of the record; returns what ends that."""

@@ -4,17 +4,18 @@ A file that cannot be read or written is reported; the daemon goes on with what 
 """
 
 import asyncio
-import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
+from srcroutd.core import entries
 from srcroutd.core.config import Config
+from srcroutd.core.difference import differences
 from srcroutd.core.inventory import Inventory, Reading, Unknown
 from srcroutd.core.learn import forget, learn
 from srcroutd.core.numbering import Domain, Seating
 from srcroutd.core.plan import Observed
-from srcroutd.daemon.audit import Audit, log
+from srcroutd.daemon.audit import Audit
 from srcroutd.daemon.store import Damaged, Numbers, Store
 
 
@@ -34,6 +35,7 @@ class Knowledge:
         self.read_at_s: float | None = None
         """Unix time of the last whole answer in this run."""
         self._saved: tuple[Inventory | None, Numbers | None] = (None, None)
+        self._waiting: frozenset[str] = frozenset()
         if config.provider != "static":
             self._load_inventory(config)
         self._load_numbers()
@@ -42,7 +44,7 @@ class Knowledge:
         try:
             inventory = self._store.load_inventory(time.time(), config.max_age_s)
         except Damaged as error:
-            log.warning("%s", error)
+            self._audit.say(entries.state_damaged(str(error.file), str(error)))
         else:
             self.inventory = inventory or self.inventory
             self._saved = (inventory, None)
@@ -51,7 +53,7 @@ class Knowledge:
         try:
             numbers = self._store.load_numbers()
         except Damaged as error:
-            log.warning("%s", error)
+            self._audit.say(entries.state_damaged(str(error.file), str(error)))
             numbers = None
         if numbers is None:
             return
@@ -69,6 +71,8 @@ class Knowledge:
         """The configuration wants other numbers: what stands under the old ones is ours until it is
         cleared.
         """
+        if domain != from_domain:
+            self._audit.say(entries.numbers_moved(domain, from_domain))
         self.domain = domain
         self.former = tuple(d for d in dict.fromkeys((*self.former, from_domain)) if d != domain)
 
@@ -77,11 +81,15 @@ class Knowledge:
         if not self.former:
             return
         rules, routes = observed.rules.values(), observed.routes.values()
-        self.former = tuple(
+        left = tuple(
             domain
             for domain in self.former
             if any(map(domain.owns_rule, rules)) or any(map(domain.owns_route, routes))
         )
+        for domain in self.former:
+            if domain not in left:
+                self._audit.say(entries.numbers_cleared(domain))
+        self.former = left
 
     def check_origin(self, macs: Iterable[str]) -> None:
         """Facts of which no MAC is on this machine come from another one (a cloned image): not
@@ -89,16 +97,17 @@ class Knowledge:
         """
         present = set(macs)
         if present and self.inventory.enis and not present & self.inventory.enis.keys():
-            log.warning(
-                "the remembered facts name no NIC of this machine (a cloned image?): not used"
-            )
+            self._audit.say(entries.facts_of_another())
             self.inventory = Inventory()
 
-    def take(self, part: Reading | Unknown, present: Iterable[str]) -> None:
-        """Learn from one part of a provider's answer, and say what changed."""
+    def take(self, part: Reading | Unknown, present: Mapping[str, str]) -> None:
+        """Learn from one part of a provider's answer, and say what changed.
+
+        ``present`` are the MACs that the kernel has, with the names of their NICs.
+        """
         if isinstance(part, Unknown):
             self.last_unknown = part
-            self._audit.once("metadata", f"metadata: {part.reason}; routing stays as it is")
+            self._audit.once("metadata", entries.metadata_unknown(part))
             return
         before = self.inventory
         after = forget(learn(before, part), present)
@@ -107,13 +116,17 @@ class Knowledge:
             self.confirmed = True
             self.read_at_s = time.time()
             self.last_unknown = None
-            self._audit.over("metadata", f"metadata: {part.source} answers again")
+            self._audit.over("metadata", entries.metadata_answers(part.source))
         for mac, why in part.pending.items():
-            self._audit.once(f"pending {mac}", f"metadata: {mac} waits: {why}", logging.INFO)
-        for eni in part.enis:
-            if before.enis.get(eni.mac) != eni:
-                self._audit.over(f"pending {eni.mac}")
-                log.info("metadata: %s", _difference(before, eni.mac, self.inventory))
+            waits = entries.eni_waits(mac, present.get(mac, ""), why)
+            self._audit.once(f"pending {mac}", waits)
+        if part.listed is not None:
+            for mac in self._waiting - self.inventory.pending.keys():
+                self._audit.over(f"pending {mac}")
+            self._waiting = frozenset(self.inventory.pending)
+        if self.inventory is not before:
+            for entry in differences(before, self.inventory, present):
+                self._audit.say(entry)
 
     async def save(self) -> None:
         """Write what changed since the last call, off the loop."""
@@ -133,47 +146,6 @@ class Knowledge:
         try:
             await asyncio.to_thread(write)
         except OSError as error:
-            self._audit.once(
-                f"write {name}",
-                f"cannot write {name}: {error.strerror}; routing goes on, a reboot will miss it",
-                logging.ERROR,
-            )
+            self._audit.once(f"write {name}", entries.state_unwritable(name, error))
         else:
-            self._audit.over(f"write {name}", f"{name} can be written again")
-
-
-def _difference(before: Inventory, mac: str, after: Inventory) -> str:
-    """What a new record says that the old one did not, in a line."""
-    eni, old = after.enis[mac], before.enis.get(mac)
-    if old is None or old.id != eni.id:
-        return f"{eni.id} ({mac}) is {_words(eni.v4)} {_words(eni.v6)}".rstrip()
-    changes = []
-    for name, new_half, old_half in (("v4", eni.v4, old.v4), ("v6", eni.v6, old.v6)):
-        if new_half == old_half:
-            continue
-        if new_half is None or old_half is None:
-            changes.append(f"{name} {'gone' if new_half is None else _words(new_half)}")
-            continue
-        changes += [
-            f"+{ip}"
-            for ip in (*new_half.addresses, *new_half.prefixes)
-            if ip not in (*old_half.addresses, *old_half.prefixes)
-        ]
-        changes += [
-            f"-{ip}"
-            for ip in (*old_half.addresses, *old_half.prefixes)
-            if ip not in (*new_half.addresses, *new_half.prefixes)
-        ]
-        if (new_half.subnet, new_half.gateway) != (old_half.subnet, old_half.gateway):
-            changes.append(f"subnet {new_half.subnet} gateway {new_half.gateway}")
-    return f"{eni.id} changed: {' '.join(changes) or 'order of addresses'}"
-
-
-def _words(half: object) -> str:
-    from srcroutd.core.inventory import Addressing
-
-    if not isinstance(half, Addressing):
-        return ""
-    more = f" and {len(half.addresses) - 1} more" if len(half.addresses) > 1 else ""
-    first = half.addresses[0] if half.addresses else "no address"
-    return f"{first}{more} in {half.subnet} via {half.gateway}"
+            self._audit.over(f"write {name}", entries.state_writable(name))

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from srcroutd.core.config import Config
 from srcroutd.core.desired import Nic, NicDesired, Want
+from srcroutd.core.entry import Who
 from srcroutd.core.inventory import Inventory
 from srcroutd.core.join import Joined, join, nics_by_mac, primary_mac, to_seat
 from srcroutd.core.modes.source import derive_source
@@ -67,12 +68,12 @@ class Outlook:
         # As it was at the start: what changed while we yielded counts as new next time.
         self._inputs = inputs
 
-    def name(self, seat: int) -> str:
-        """NIC and ENI of a seat, for people."""
+    def who(self, seat: int) -> Who:
+        """NIC and ENI of a seat."""
         if known := self._derived.get(seat):
-            return f"{known[0].link.name} {known[0].eni.id}"
+            return Who(known[0].link.name, known[0].eni.id, seat)
         holder = self._knowledge.seating.holder(seat)
-        return holder.eni if holder else f"number {seat}"
+        return Who(eni=holder.eni if holder else "", seat=seat)
 
     def of_seat(self, seat: int) -> NicDesired:
         """What the NIC of a seat should have; nothing where nothing is derived for it."""

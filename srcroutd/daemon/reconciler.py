@@ -9,6 +9,7 @@ import asyncio
 import gc
 import time
 
+from srcroutd.core import entries
 from srcroutd.core.config import Config
 from srcroutd.core.inventory import Reading, Unknown
 from srcroutd.core.join import nics_by_mac
@@ -24,6 +25,7 @@ from srcroutd.daemon.errands import Errands
 from srcroutd.daemon.eyes import Eyes
 from srcroutd.daemon.hands import Hands
 from srcroutd.daemon.knowledge import Knowledge
+from srcroutd.daemon.meter import Meter
 from srcroutd.daemon.outcome import Outcome
 from srcroutd.daemon.outlook import Outlook
 from srcroutd.daemon.rivals import likely_rival
@@ -53,6 +55,7 @@ class Reconciler:
         self._seater = Seater(eyes, knowledge, audit)
         self.outlook = Outlook(config, knowledge, self._seater, hands)
         self._viewer = Viewer(knowledge, self.outlook)
+        self.meter = Meter()
         self.bell = Bell()
         self._errands = Errands()
         self._inbox: list[Reading | Unknown] = []
@@ -60,6 +63,7 @@ class Reconciler:
         self._quarrels = Quarrels()
         self._shadows: dict[str, str] = {}
         self._pending: tuple[Operation, ...] = ()
+        self._contested = 0
         self._standing_by = False
         self._troubles = CALM_BACKOFF
         self._round_ended = self._looked_at_all = -1e9
@@ -101,6 +105,8 @@ class Reconciler:
 
     async def reconcile(self) -> Outcome:
         """Look at everything again in a round of its own, now; ends standing by."""
+        if self._standing_by:
+            self._audit.say(entries.resumed())
         self._standing_by = False
         self._quarrels = Quarrels()
         self._eyes.distrust()
@@ -154,6 +160,7 @@ class Reconciler:
         """Look, plan, apply and look again until nothing is to do."""
         self.bell.event.clear()
         waiting = self._errands.take_waiting()
+        self._audit.generation = self.outcome.generation + 1
         began = time.monotonic()
         if began - self._looked_at_all >= self.outlook.config.look_s:
             self._eyes.distrust()
@@ -169,6 +176,9 @@ class Reconciler:
         self._troubles = self._troubles.failed() if troubled else CALM_BACKOFF
         self._round_ended = time.monotonic()
         self._round_s = self._round_ended - began
+        self.meter.round_ended(
+            self._round_s, in_sync=not why, contested=self._contested, at_s=time.time()
+        )
         if self._eyes.unanswered():
             self.bell.ring()
         for asked in waiting:
@@ -184,12 +194,14 @@ class Reconciler:
             self._stood = Desired({}, {})
             self._eyes.distrust()
             applied += cleaned.operations
+            self._audit.say(entries.standing_by(len(cleaned.operations)))
 
     async def _passes(self, applied: list[Operation]) -> str:
         """Pass after pass until in sync; returns why not, empty when in sync."""
         for _ in range(PASSES):
             operations, held = await self._next_operations()
             self._pending = (*operations, *held)
+            self._contested = len(held)
             if self._standing_by:
                 return STANDING_BY
             if not operations:
@@ -203,8 +215,7 @@ class Reconciler:
             self._note_restored(done, disturbed=disturbed)
             applied += done
             for refusal in refused:
-                name = self.outlook.name(refusal.operation.seat)
-                self._audit.refused(refusal.operation, name, refusal.words)
+                self._audit.refused(refusal, self.outlook.who(refusal.operation.seat))
             rules = any(isinstance(op.thing, Rule) for op in operations)
             routes = any(isinstance(op.thing, Route) for op in operations)
             self._eyes.expect_changes(rules=rules, routes=routes)
@@ -218,9 +229,12 @@ class Reconciler:
         looked_at = self._seater.tables()
         picture = await self._eyes.look(looked_at)
         inbox, self._inbox = self._inbox, []
-        present = {link.mac for link in picture.links}
-        for part in inbox:
-            self._knowledge.take(part, present)
+        if inbox:
+            names = {link.mac: link.name for link in picture.links}
+            nics = nics_by_mac(picture.links, picture.addresses)
+            names |= {mac: link.name for mac, link in nics.items()}
+            for part in inbox:
+                self._knowledge.take(part, names)
         await self.outlook.update(picture)
         while not self._seater.tables() <= looked_at:
             looked_at = self._seater.tables()
@@ -253,13 +267,10 @@ class Reconciler:
         said: dict[str, str] = {}
         for route in shadows(self.outlook.desired, self._eyes.picture.observed):
             topic = f"shadow {route.table} {route.dst}"
-            said[topic] = (
-                f"{route} (protocol {route.protocol}) stands beside ours with the same metric and "
-                "may win; it is a stranger's and left alone: remove it by hand"
-            )
-            self._audit.once(topic, f"conflict: {said[topic]}")
+            said[topic] = entries.shadow_words(route)
+            self._audit.once(topic, entries.shadowed(route))
         for topic in self._shadows.keys() - said.keys():
-            self._audit.over(topic, f"no longer in conflict: {topic.removeprefix('shadow ')}")
+            self._audit.over(topic, entries.shadow_gone(topic.removeprefix("shadow ")))
         self._shadows = said
 
     def _note_restored(self, done: list[Operation], *, disturbed: bool) -> None:
@@ -274,12 +285,13 @@ class Reconciler:
             if op.verb != "delete"
             and (op.key in stood.rules or (op.key in stood.routes and not disturbed))
         }
+        self.meter.repaired(undone.values())
         for key in self._quarrels.restored(undone, time.monotonic()):
-            self._audit.once(
-                f"contested {undone[key]}",
-                f"contested: {self.outlook.name(undone[key].seat)}: {undone[key].thing} is undone "
-                f"again and again; tried again with growing pauses. {likely_rival()}",
+            operation = undone[key]
+            contested = entries.contested(
+                operation, self.outlook.who(operation.seat), likely_rival()
             )
+            self._audit.once(f"contested {operation}", contested)
 
     async def _record(self, applied: list[Operation], why: str) -> None:
         """Put the round on the record, then save what must survive a reboot."""
@@ -297,11 +309,12 @@ class Reconciler:
         )
         self._viewer.note(self.outcome.joined)
         for start in range(0, len(applied), 100):
-            named = [(op, self.outlook.name(op.seat)) for op in applied[start : start + 100]]
+            named = [(op, self.outlook.who(op.seat)) for op in applied[start : start + 100]]
             self._audit.applied(generation, named)
-            await asyncio.sleep(0)
+            await self._audit.breathe()
         self._quarrels.forget_old(time.monotonic())
         if not why:
             self._audit.settled()
             self._knowledge.former_cleared(self._eyes.picture.observed)
         await self._knowledge.save()
+        self._audit.generation = generation

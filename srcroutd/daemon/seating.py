@@ -7,12 +7,12 @@ beside them stays theirs.
 """
 
 import asyncio
-import logging
 from collections.abc import Container, Hashable, Iterable, Mapping
 
+from srcroutd.core import entries
 from srcroutd.core.net import Rule
 from srcroutd.core.numbering import PRIORITIES_A_SEAT, Domain, Seat, recovered, seat
-from srcroutd.daemon.audit import Audit, log
+from srcroutd.daemon.audit import Audit
 from srcroutd.daemon.eyes import Eyes
 from srcroutd.daemon.knowledge import Knowledge
 from srcroutd.kernel.stranger import describe
@@ -76,13 +76,12 @@ class Seater:
             if not conflicts:
                 break
             for number, why in conflicts.items():
-                self._audit.once(
-                    f"conflict {number}", f"conflict: {why}; left alone, other numbers chosen"
-                )
+                table = knowledge.domain.table(number)
+                entry = entries.seat_conflict(number, table, why)
+                self._audit.once(f"conflict {number}", entry)
             self.taken |= conflicts
         for lost in exhausted:
-            text = f"{lost.eni} gets no numbers: all are in use; widen priorities and tables"
-            self._audit.once(f"seat {lost.eni}", text, logging.ERROR)
+            self._audit.once(f"seat {lost.eni}", entries.seats_exhausted(lost.eni))
         knowledge.seating = seating
         self._in_use = frozenset(s.number for s in seating.seats if s.eni in ids)
         self._done = (wanted, seating, knowledge.domain)
@@ -102,7 +101,7 @@ class Seater:
         known = self._knowledge.seating.seats
         self._knowledge.seating = recovered(self._knowledge.seating, clues, ids)
         for one in self._knowledge.seating.seats[len(known) :]:
-            log.info("%s keeps number %d, read off the kernel", one.eni, one.number)
+            self._audit.say(entries.seat_recovered(one))
 
     async def _conflict(self, one: Seat, strangers: tuple[Rule, ...]) -> str:
         """What a stranger has where this seat's things would go; empty if nothing, or ours stand

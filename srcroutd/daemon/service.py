@@ -9,14 +9,17 @@ import os
 import signal
 import time
 
+from srcroutd.core import entries
 from srcroutd.core.config import Config
 from srcroutd.core.errors import Exit, NoProvider, OperatorError
-from srcroutd.daemon.audit import Audit, log
+from srcroutd.daemon.audit import Audit
 from srcroutd.daemon.configfile import load
+from srcroutd.daemon.desk import Desk
 from srcroutd.daemon.eyes import Eyes
 from srcroutd.daemon.facts import provider_of
 from srcroutd.daemon.hands import Hands
 from srcroutd.daemon.knowledge import Knowledge
+from srcroutd.daemon.listening import Listening
 from srcroutd.daemon.metadata_watch import MetadataWatch
 from srcroutd.daemon.notify import Notify
 from srcroutd.daemon.outcome import Outcome
@@ -38,10 +41,10 @@ ONCE_S = 30.0
 class Service:
     """One run of the daemon."""
 
-    def __init__(self, places: Places, config: Config) -> None:
+    def __init__(self, places: Places, config: Config, audit: Audit) -> None:
         self._places = places
         self._config = config
-        self._audit = Audit()
+        self._audit = audit
         self._notify = Notify(os.environ)
         self._requests = Requests()
         self._events = Events(config.domain.tables, self._requests.portid)
@@ -50,6 +53,11 @@ class Service:
         self._reconciler = Reconciler(
             config, self._eyes, Hands(self._requests), self._knowledge, self._audit
         )
+        self._meter = self._reconciler.meter
+        self._audit.subscribe(self._meter.entry)
+        self._desk = Desk(self._reconciler, self._audit)
+        self._desk.provider = resolve(config.provider)
+        self._listening: Listening | None = None
         self._watch: MetadataWatch | None = None
         self._watching: asyncio.Task[None] | None = None
         self._began = time.monotonic()
@@ -65,14 +73,17 @@ class Service:
         await self._reconciler.start()
         async with asyncio.TaskGroup() as group:
             loop.add_signal_handler(signal.SIGHUP, lambda: self._reload(group))
+            self._listening = Listening(self._places.runtime, self._desk, self._audit, group)
+            self._listening.open(self._config.metrics)
             keeping = group.create_task(self._keep(group))
             await stop.wait()
             self._notify.stopping()
             keeping.cancel()
+            self._listening.close()
             if self._watching:
                 self._watching.cancel()
         loop.remove_reader(self._events.fileno())
-        log.info("stopped; routing stays as it is, srcroutctl cleanup removes it")
+        self._audit.say(entries.stopped())
 
     async def once(self) -> Exit:
         """Reconcile once with facts of now, or with remembered ones if the provider does not
@@ -89,7 +100,7 @@ class Service:
             if self._watching:
                 self._watching.cancel()
         outcome = self._reconciler.outcome
-        log.info("%s", outcome.sentence())
+        self._audit.say(entries.once_done(outcome.sentence()))
         if not self._knowledge.inventory.enis:
             unknown = self._knowledge.last_unknown
             why = unknown.reason if unknown else "the provider listed no ENI"
@@ -124,7 +135,7 @@ class Service:
     def _become_ready(self, outcome: Outcome) -> None:
         self._notify.ready()
         if not self._was_ready:
-            log.info("ready after %.0f ms: %s", _ms_since(self._began), outcome.sentence())
+            self._audit.say(entries.ready(_ms_since(self._began), outcome.sentence()))
         self._was_ready = True
 
     def _rest_s(self) -> float:
@@ -152,7 +163,11 @@ class Service:
     def _start_watch(self, group: asyncio.TaskGroup) -> None:
         name = resolve(self._config.provider)
         provider = provider_of(name, self._config, self._eyes)
-        self._watch = MetadataWatch(provider, self._reconciler.deliver, self._config.refresh_s)
+        self._desk.provider = name
+        self._meter.follow_requests(lambda: provider.requests)
+        self._watch = self._desk.watch = MetadataWatch(
+            provider, self._reconciler.deliver, self._config.refresh_s
+        )
         self._watching = group.create_task(self._watch.run())
 
     def _reload(self, group: asyncio.TaskGroup) -> None:
@@ -164,9 +179,9 @@ class Service:
             config = load(self._places.config)
             resolve(config.provider)
         except OperatorError as error:
-            log.error("reload: %s; going on with the configuration of before", error)
+            self._audit.say(entries.reload_refused(str(self._places.config), str(error)))
         else:
-            log.info("reload: %s", self._places.config)
+            self._audit.say(entries.reloaded(str(self._places.config)))
             self._use(config, group)
         if self._was_ready:
             self._notify.ready()
@@ -176,6 +191,8 @@ class Service:
             self._listen_to(config.domain.tables)
         self._config = config
         self._reconciler.reconfigure(config)
+        if self._listening:
+            self._listening.open(config.metrics)
         if self._watching:
             self._watching.cancel()
             self._start_watch(group)
@@ -193,16 +210,16 @@ def _ms_since(began: float) -> float:
     return (time.monotonic() - began) * 1000
 
 
-def serve(places: Places, *, once: bool) -> Exit:
+def serve(places: Places, audit: Audit, *, once: bool) -> Exit:
     """Run the daemon in the foreground. Raises OperatorError with a sentence and an exit code."""
     config = load(places.config)
     resolve(config.provider)
     with lock(places.runtime):
-        return asyncio.run(_serve(places, config, once=once))
+        return asyncio.run(_serve(places, config, audit, once=once))
 
 
-async def _serve(places: Places, config: Config, *, once: bool) -> Exit:
-    service = Service(places, config)
+async def _serve(places: Places, config: Config, audit: Audit, *, once: bool) -> Exit:
+    service = Service(places, config, audit)
     try:
         if once:
             return await service.once()

@@ -36,6 +36,10 @@ class Numbers:
 class Damaged(Exception):
     """A state file cannot be used; the text says which, why and what happens instead."""
 
+    def __init__(self, file: Path, why: str) -> None:
+        super().__init__(f"{file}: {why}; it is not used and will be written anew")
+        self.file = file
+
 
 class Store:
     """The state directory."""
@@ -55,11 +59,11 @@ class Store:
                 for seat in content["seats"]
             )
             if len({seat.number for seat in seats}) != len(seats):
-                raise _damaged(self._numbers, "two ENIs share a number")
+                raise Damaged(self._numbers, "two ENIs share a number")
             former = tuple(_domain(domain) for domain in content["former"])
             return Numbers(_domain(content["domain"]), former, Seating(seats))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise _damaged(self._numbers, f"{type(error).__name__} at {error}") from None
+            raise Damaged(self._numbers, f"{type(error).__name__} at {error}") from None
 
     def save_numbers(self, numbers: Numbers) -> None:
         """Write the numbers. Raises OSError."""
@@ -91,12 +95,12 @@ class Store:
             enis = [_eni(eni) for eni in content["enis"]]
             source, primary = str(content["source"]), content["primary"]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise _damaged(self._inventory, f"{type(error).__name__} at {error}") from None
+            raise Damaged(self._inventory, f"{type(error).__name__} at {error}") from None
         if age_s > max_age_s:
-            raise _damaged(self._inventory, f"older than max_age, {age_s / 86400:.0f} days")
+            raise Damaged(self._inventory, f"older than max_age, {age_s / 86400:.0f} days")
         said = [text for eni in enis for text in refusals(eni)] + list(clashes(enis).values())
         if said:
-            raise _damaged(self._inventory, said[0])
+            raise Damaged(self._inventory, said[0])
         return Inventory(
             f"{source.removesuffix(' (remembered)')} (remembered)",
             {eni.mac: eni for eni in enis},
@@ -123,13 +127,13 @@ def _load(file: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise _damaged(file, error.strerror or str(error)) from None
+        raise Damaged(file, error.strerror or str(error)) from None
     try:
         content = json.loads(raw) if len(raw) <= SIZE_LIMIT else None
     except (ValueError, RecursionError):
-        raise _damaged(file, "not JSON") from None
+        raise Damaged(file, "not JSON") from None
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise _damaged(file, f"not of schema {SCHEMA}")
+        raise Damaged(file, f"not of schema {SCHEMA}")
     return content
 
 
@@ -152,10 +156,6 @@ def _save(file: Path, content: Mapping[str, Any]) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
-
-
-def _damaged(file: Path, why: str) -> Damaged:
-    return Damaged(f"{file}: {why}; it is not used and will be written anew")
 
 
 def _domain(content: Mapping[str, Any]) -> Domain:

@@ -56,7 +56,7 @@ async def _survey(places: Places, config: Config, name: str) -> View:
             events.close()
     finally:
         requests.close()
-    return replace(view, notes=("srcroutd is not running; this is what it would do.",))
+    return replace(view, notes=("srcroutd is not running; this is what it would find and do.",))
 
 
 async def _read(provider: Provider) -> list[Reading | Unknown]:

@@ -2,7 +2,7 @@
 why not.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Protocol
 
 from srcroutd.core.inventory import Reading, Unknown
@@ -13,6 +13,11 @@ class Provider(Protocol):
 
     name: str
     """The word for it in configuration, status and journal: "aliyun", "static"."""
+
+    @property
+    def requests(self) -> Mapping[tuple[str, str], int]:
+        """Requests sent so far, by method and result; empty where none are ever sent."""
+        ...
 
     def read(self) -> AsyncGenerator[Reading | Unknown, None]:
         """One read of everything, yielded in parts as they become complete.

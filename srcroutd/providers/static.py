@@ -22,6 +22,11 @@ class StaticProvider:
         self._entries = tuple(entries)
         self._macs = macs
 
+    @property
+    def requests(self) -> Mapping[tuple[str, str], int]:
+        """None are sent."""
+        return {}
+
     async def read(self) -> AsyncGenerator[Reading | Unknown, None]:
         """One reading of all entries whose device exists."""
         macs = self._macs()

@@ -107,9 +107,17 @@ class Host:
 
     def cleanup(self, *options: str) -> tuple[int, str]:
         """Run ``srcroutctl cleanup``; returns its exit code and all it said."""
+        return self.ctl("cleanup", *options)
+
+    def ctl(self, *words: str) -> tuple[int, str]:
+        """Run ``srcroutctl WORDS``; returns its exit code and all it said."""
+        return _finish([*self.tool(), *words])
+
+    def tool(self) -> list[str]:
+        """The command line of ``srcroutctl`` without a verb."""
         places = ["--config", str(self.config), "--state-dir", str(self.state)]
-        words = ["cleanup", "--runtime-dir", str(self.folder / "run"), *options]
-        return _finish([sys.executable, "-m", "srcroutd.cli.srcroutctl", *places, *words])
+        socket = ["--socket", str(self.folder / "run" / "control.sock")]
+        return [sys.executable, "-m", "srcroutd.cli.srcroutctl", *places, *socket]
 
     def forget(self) -> None:
         """Lose the state directory."""

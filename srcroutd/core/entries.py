@@ -1,0 +1,305 @@
+"""The words and fields of the entries: from what happened to an ``Entry`` (those about changes of
+metadata are in ``difference``).
+
+An entry says what happened, to whom and why, so that it can be read alone and found by its fields.
+"""
+
+from srcroutd.core.entry import GENERATION, Entry, Kind, Who
+from srcroutd.core.inventory import Unknown
+from srcroutd.core.net import Network, Route, Rule
+from srcroutd.core.numbering import Domain, Seat
+from srcroutd.core.plan import Operation
+from srcroutd.core.view import Refusal
+
+_APPLIED = {
+    (Rule, "add"): Kind.RULE_ADDED,
+    (Rule, "delete"): Kind.RULE_DELETED,
+    (Route, "add"): Kind.ROUTE_ADDED,
+    (Route, "replace"): Kind.ROUTE_REPLACED,
+    (Route, "delete"): Kind.ROUTE_DELETED,
+}
+
+
+def applied(operation: Operation, who: Who, generation: int) -> Entry:
+    """The kernel took an operation."""
+    fields = _operation_fields(operation, who)
+    fields[GENERATION] = str(generation)
+    was = ""
+    if operation.replaces:
+        fields["SRCROUTD_WAS"] = str(operation.replaces)
+        was = f"; was: {operation.replaces}"
+    return _entry(
+        _APPLIED[type(operation.thing), operation.verb],
+        f"generation {generation}  {who}  {fields['SRCROUTD_OPERATION']}  "
+        f"({operation.because}{was})",
+        fields,
+    )
+
+
+def refused(refusal: Refusal, who: Who) -> Entry:
+    """The kernel did not take an operation."""
+    fields = _operation_fields(refusal.operation, who)
+    fields |= {"SRCROUTD_ERRNO": str(refusal.errno), "SRCROUTD_ERROR": refusal.words}
+    return _entry(
+        Kind.OPERATION_REFUSED,
+        f"{who}: kernel refused {fields['SRCROUTD_OPERATION']}: {refusal.words}",
+        fields,
+    )
+
+
+def contested(operation: Operation, who: Who, rival: str) -> Entry:
+    """What we put is undone again and again; ``rival`` is a sentence on who it may be."""
+    return _entry(
+        Kind.CONTESTED,
+        f"contested: {who}: {operation.thing} is undone again and again; tried again with growing "
+        f"pauses. {rival}",
+        {**_operation_fields(operation, who), "SRCROUTD_RIVAL": rival},
+    )
+
+
+def shadow_words(route: Route) -> str:
+    """What a stranger's route beside one of ours means, for status and record."""
+    return (
+        f"{route} (protocol {route.protocol}) stands beside ours with the same metric and may win; "
+        "it is a stranger's and left alone: remove it by hand"
+    )
+
+
+def shadowed(route: Route) -> Entry:
+    """A stranger's route stands beside one of ours and may take its place."""
+    fields = {"INTERFACE": route.dev} if route.dev else {}
+    fields |= {
+        "SRCROUTD_STRANGER": f"ip route {route}",
+        "SRCROUTD_KIND": "route",
+        "SRCROUTD_TABLE": str(route.table),
+    }
+    return _entry(Kind.SHADOWED, f"conflict: {shadow_words(route)}", fields)
+
+
+def shadow_gone(place: str) -> Entry:
+    """A stranger's route no longer stands beside ours; ``place`` is its table and destination."""
+    table, _, _ = place.partition(" ")
+    return _entry(Kind.SHADOW_GONE, f"no longer in conflict: {place}", {"SRCROUTD_TABLE": table})
+
+
+def eni_waits(mac: str, nic: str, why: str) -> Entry:
+    """Metadata lists a NIC of which it does not yet say enough."""
+    return _entry(
+        Kind.ENI_WAITS,
+        f"metadata: {mac} waits: {why}",
+        {**Who(nic).fields(), "SRCROUTD_MAC": mac, "SRCROUTD_BECAUSE": why},
+    )
+
+
+def metadata_unknown(unknown: Unknown) -> Entry:
+    """The provider could not tell."""
+    return _entry(
+        Kind.METADATA_UNKNOWN,
+        f"metadata: {unknown.reason}; routing stays as it is",
+        {"SRCROUTD_ERROR": unknown.reason, "SRCROUTD_RESULT": unknown.kind},
+    )
+
+
+def metadata_answers(source: str) -> Entry:
+    """The provider tells again."""
+    return _entry(
+        Kind.METADATA_ANSWERS, f"metadata: {source} answers again", {"SRCROUTD_PROVIDER": source}
+    )
+
+
+def ready(took_ms: float, status: str) -> Entry:
+    """The first round has come to its end."""
+    return _entry(
+        Kind.READY,
+        f"ready after {took_ms:.0f} ms: {status}",
+        {"SRCROUTD_STATUS": status, "SRCROUTD_READY_MS": f"{took_ms:.0f}"},
+    )
+
+
+def once_done(status: str) -> Entry:
+    """``srcroutd --once`` has come to its end."""
+    return _entry(Kind.ONCE_DONE, status, {"SRCROUTD_STATUS": status})
+
+
+def stopped() -> Entry:
+    """The daemon ends as it was told to."""
+    return _entry(
+        Kind.STOPPED, "stopped; routing stays as it is, srcroutctl cleanup removes it", {}
+    )
+
+
+def reloaded(file: str) -> Entry:
+    """Another configuration is used."""
+    return _entry(Kind.RELOADED, f"reload: {file}", {"SRCROUTD_FILE": file})
+
+
+def reload_refused(file: str, error: str) -> Entry:
+    """The new configuration is not used."""
+    return _entry(
+        Kind.RELOAD_REFUSED,
+        f"reload: {error}; going on with the configuration of before",
+        {"SRCROUTD_FILE": file, "SRCROUTD_ERROR": error},
+    )
+
+
+def standing_by(deleted: int) -> Entry:
+    """A cleanup took away what was ours, and the daemon changes nothing until told."""
+    return _entry(
+        Kind.STANDING_BY,
+        f"cleanup: {deleted} rules and routes deleted; standing by until srcroutctl reconcile or a "
+        "restart",
+        {"SRCROUTD_DELETED": str(deleted)},
+    )
+
+
+def resumed() -> Entry:
+    """The daemon keeps rules and routes again."""
+    return _entry(Kind.RESUMED, "no longer standing by: rules and routes are kept again", {})
+
+
+def numbers_moved(now: Domain, before: Domain) -> Entry:
+    """The configuration wants other numbers than what stands in the kernel."""
+    return _entry(
+        Kind.NUMBERS_MOVED,
+        f"numbers move: from {_domain(before)} to {_domain(now)}",
+        {"SRCROUTD_NUMBERS": _domain(now), "SRCROUTD_WAS": _domain(before)},
+    )
+
+
+def numbers_cleared(former: Domain) -> Entry:
+    """Nothing of ours is left under earlier numbers."""
+    return _entry(
+        Kind.NUMBERS_CLEARED,
+        f"numbers moved: nothing of ours is left under {_domain(former)}",
+        {"SRCROUTD_NUMBERS": _domain(former)},
+    )
+
+
+def seat_conflict(number: int, table: int, why: str) -> Entry:
+    """A stranger uses numbers that would have been an ENI's."""
+    return _entry(
+        Kind.SEAT_CONFLICT,
+        f"conflict: {why}; left alone, other numbers chosen",
+        {"SRCROUTD_NUMBER": str(number), "SRCROUTD_TABLE": str(table), "SRCROUTD_BECAUSE": why},
+    )
+
+
+def seats_exhausted(eni: str) -> Entry:
+    """There are no numbers left for an ENI."""
+    return _entry(
+        Kind.SEATS_EXHAUSTED,
+        f"{eni} gets no numbers: all are in use; widen priorities and tables",
+        {"SRCROUTD_ENI": eni},
+    )
+
+
+def seat_recovered(seat: Seat) -> Entry:
+    """An ENI's numbers were read off the kernel."""
+    return _entry(
+        Kind.SEAT_RECOVERED,
+        f"{seat.eni} keeps number {seat.number}, read off the kernel",
+        {
+            "SRCROUTD_ENI": seat.eni,
+            "SRCROUTD_MAC": seat.mac,
+            "SRCROUTD_NUMBER": str(seat.number),
+        },
+    )
+
+
+def state_damaged(file: str, words: str) -> Entry:
+    """A state file cannot be used."""
+    return _entry(Kind.STATE_DAMAGED, words, {"SRCROUTD_FILE": file, "SRCROUTD_ERROR": words})
+
+
+def state_unwritable(name: str, error: OSError) -> Entry:
+    """A state file cannot be written."""
+    return _entry(
+        Kind.STATE_UNWRITABLE,
+        f"cannot write {name}: {error.strerror}; routing goes on, a reboot will miss it",
+        {
+            "SRCROUTD_FILE": name,
+            "SRCROUTD_ERRNO": str(error.errno),
+            "SRCROUTD_ERROR": str(error.strerror),
+        },
+    )
+
+
+def state_writable(name: str) -> Entry:
+    """A state file can be written again."""
+    return _entry(Kind.STATE_WRITABLE, f"{name} can be written again", {"SRCROUTD_FILE": name})
+
+
+def facts_of_another() -> Entry:
+    """The remembered facts belong to another machine."""
+    return _entry(
+        Kind.FACTS_OF_ANOTHER,
+        "the remembered facts name no NIC of this machine (a cloned image?): not used",
+        {},
+    )
+
+
+def not_delivered(number: int, where: str) -> Entry:
+    """``number`` entries did not get through; ``where`` says what became of them."""
+    return _entry(
+        Kind.NOT_DELIVERED,
+        f"{number} entries did not get through: {where}",
+        {"SRCROUTD_MISSED": str(number)},
+    )
+
+
+def cannot_listen(where: str, error: str) -> Entry:
+    """A socket that people or programs ask at cannot be opened; routing goes on without it."""
+    message = f"cannot listen: {error}; routing goes on"
+    return _entry(Kind.CANNOT_LISTEN, message, {"SRCROUTD_SOCKET": where, "SRCROUTD_ERROR": error})
+
+
+def cannot_run(error: str, exit_code: int) -> Entry:
+    """The program ends with something that the operator can act on."""
+    return _entry(
+        Kind.CANNOT_RUN, error, {"SRCROUTD_ERROR": error, "SRCROUTD_EXIT": str(exit_code)}
+    )
+
+
+def bug(name: str, error: str, traceback: str) -> Entry:
+    """Something that must not happen did."""
+    return _entry(
+        Kind.BUG,
+        f"this is a bug in srcroutd: {name}: {error}; routing stays as it is",
+        {"SRCROUTD_ERROR": f"{name}: {error}", "SRCROUTD_TRACEBACK": traceback},
+    )
+
+
+def _entry(kind: Kind, message: str, fields: dict[str, str]) -> Entry:
+    return Entry(kind, message, kind.level, fields)
+
+
+def _operation_fields(operation: Operation, who: Who) -> dict[str, str]:
+    thing = operation.thing
+    fields = who.fields()
+    fields["SRCROUTD_OPERATION"] = str(operation)
+    fields["SRCROUTD_VERB"] = operation.verb
+    fields["SRCROUTD_BECAUSE"] = operation.because
+    address: object
+    if isinstance(thing, Rule):
+        fields["SRCROUTD_KIND"] = "rule"
+        fields["SRCROUTD_PRIORITY"] = str(thing.priority)
+        address = _address(thing.src) if thing.src else None
+    else:
+        fields["SRCROUTD_KIND"] = "route"
+        address = thing.prefsrc
+    if thing.table:
+        fields["SRCROUTD_TABLE"] = str(thing.table)
+    if address:
+        fields["SRCROUTD_ADDRESS"] = str(address)
+    return fields
+
+
+def _address(source: Network) -> object:
+    return source.network_address if source.prefixlen == source.max_prefixlen else source
+
+
+def _domain(domain: Domain) -> str:
+    return (
+        f"protocol {domain.protocol}, priorities {domain.priorities.start}-"
+        f"{domain.priorities.stop - 1}, tables {domain.tables.start}-{domain.tables.stop - 1}"
+    )

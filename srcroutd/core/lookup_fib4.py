@@ -1,0 +1,116 @@
+"""IPv4 tables: the best route for a flow, and the answer of all rules together.
+
+Written after fib_table_lookup (net/ipv4/fib_trie.c) and fib_lookup (include/net/ip_fib.h).
+"""
+
+from srcroutd.core.lookup_rules import REFUSALS, Flow, Found, Verdict, walk_rules
+from srcroutd.core.lookup_source4 import bearers
+from srcroutd.core.lookup_values import UNKNOWN_ROUTES, Rpdb
+from srcroutd.core.net import IP, Route, RouteType, Rule, table_name
+
+LOCAL_TABLE, MAIN_TABLE, DEFAULT_TABLE = 255, 254, 253
+_HARMLESS = frozenset((8, 11))
+"""RTA_METRICS, RTA_FLOW: what a route has beyond our types and does not choose by."""
+_SEVERAL_NEXTHOPS = frozenset((9, 30))
+"""RTA_MULTIPATH, RTA_NH_ID: the NIC that our type shows is not the only one."""
+_WORDS = {
+    0: "a type of service",
+    9: "several next hops",
+    18: "a gateway of the other family",
+    21: "an encapsulation",
+    22: "an encapsulation",
+    30: "a nexthop object",
+}
+
+
+def look_up(rpdb: Rpdb, flow: Flow, *, dead_too: bool = False) -> Verdict:
+    """What the RPDB says of a flow. ``dead_too`` also takes routes whose NIC has no carrier."""
+    verdict = walk_rules(
+        rpdb, flow, lambda table: best_route(rpdb, (table,), flow, dead_too=dead_too)
+    )
+    if verdict.doubt or not is_stock(rpdb):
+        return verdict
+    merged = _merged(rpdb, flow, dead_too=dead_too)
+    if (merged.route, merged.doubt) == (_way(verdict), ""):
+        return verdict
+    doubt = (
+        "this host may never have had rules of its own, and then looks in local and main at once"
+    )
+    return Verdict(verdict.steps, verdict.rule, verdict.route, doubt=merged.doubt or doubt)
+
+
+def _way(verdict: Verdict) -> Route | None:
+    """The route that leads on; None for a refusal of any kind."""
+    return None if verdict.refusal else verdict.route
+
+
+def is_stock(rpdb: Rpdb) -> bool:
+    """Whether there are only the rules that the kernel made: then it may take a short cut."""
+    stock = ((0, LOCAL_TABLE), (32766, MAIN_TABLE), (32767, DEFAULT_TABLE))
+    return len(rpdb.rules) == len(stock) and all(
+        rule == Rule(rule.family, priority, table=table, protocol=rule.protocol)
+        for rule, (priority, table) in zip(rpdb.rules, stock, strict=True)
+    )
+
+
+def _merged(rpdb: Rpdb, flow: Flow, *, dead_too: bool) -> Found:
+    """The answer as long as nobody ever added a rule: one trie for local and main, then default."""
+    for tables in ((LOCAL_TABLE, MAIN_TABLE), (DEFAULT_TABLE,)):
+        found = best_route(rpdb, tables, flow, dead_too=dead_too)
+        if found.doubt:
+            return found
+        route = found.route
+        if route and route.type is not RouteType.THROW and route.type not in REFUSALS:
+            return found
+    return Found()
+
+
+def best_route(rpdb: Rpdb, tables: tuple[int, ...], flow: Flow, *, dead_too: bool = False) -> Found:
+    """The route with the longest prefix whose NIC can be used; of equal ones the kernel's first."""
+    covering: list[Route] = []
+    for table in tables:
+        routes = rpdb.tables.get(table)
+        if routes is None:
+            return Found(doubt=f"table {table_name(table)}: {UNKNOWN_ROUTES}")
+        covering += [route for route in routes if flow.dst in route.dst]
+    covering.sort(key=lambda route: -route.dst.prefixlen)
+    for route in covering:
+        several = not _SEVERAL_NEXTHOPS.isdisjoint(route.beyond)
+        refuses = route.type is RouteType.THROW or route.type in REFUSALS
+        if not several and not refuses and not _usable(rpdb, route, flow, dead_too=dead_too):
+            continue
+        unknown = [number for number in route.beyond if number not in _HARMLESS]
+        if unknown:
+            word = _WORDS.get(unknown[0], f"attribute {unknown[0]}")
+            return Found(route, f"the route {route} has {word}")
+        return Found(route)
+    return Found()
+
+
+def _usable(rpdb: Rpdb, route: Route, flow: Flow, *, dead_too: bool) -> bool:
+    """Whether the next hop may be taken (fib_lookup_good_nhc)."""
+    if flow.oif and flow.oif != route.oif:
+        return False
+    link = rpdb.links.get(route.oif)
+    if link is None or link.carrier or dead_too:
+        # A NIC that is down has no routes but its own addresses', and these count.
+        return True
+    return not rpdb.sysctls.in_force(link.name).ignore_routes_with_linkdown
+
+
+def is_own(rpdb: Rpdb, ip: IP) -> bool | None:
+    """Whether packets may be sent from an address: a NIC bears it or table local says so.
+
+    None if that cannot be known.
+    """
+    if bearers(rpdb, ip):
+        return True
+    flow = Flow(ip, None)
+    found = best_route(rpdb, (LOCAL_TABLE,), flow)
+    local = found.route is not None and found.route.type is RouteType.LOCAL
+    if found.doubt:
+        return None
+    if local and is_stock(rpdb):
+        merged = best_route(rpdb, (LOCAL_TABLE, MAIN_TABLE), flow)
+        return True if merged.route is found.route and not merged.doubt else None
+    return local

@@ -1,0 +1,265 @@
+"""What a walk through the RPDB looks at, and what it finds, as values.
+
+An ``Rpdb`` is one family as the kernel held it at one moment: rules and routes in the kernel's
+order, links, addresses, sysctls. ``lookup.walk`` turns it and a ``Packet`` into a ``Walk``.
+"""
+
+import errno
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from srcroutd.core.net import IP, Address, Family, Link, Network, Route, Rule
+
+UNKNOWN_ROUTES = "its routes were not read"
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One packet. ``src`` None: an application on this host that bound no address.
+
+    ``iif`` is the NIC that it comes in by, empty for a packet that this host sends; ``oif`` the NIC
+    that the sender is bound to (SO_BINDTODEVICE) and without meaning for a packet that comes in.
+    The type of service is 0; ports, protocol and user are not given.
+    """
+
+    dst: IP
+    src: IP | None = None
+    iif: str = ""
+    oif: str = ""
+    mark: int = 0
+
+    @property
+    def family(self) -> Family:
+        """The family that its destination belongs to."""
+        return Family.of(self.dst)
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """An address of this host as the choice of a source sees it.
+
+    ``network`` is what counts as reached directly through it: the peer's where there is a peer.
+    ``odd`` says in words what the choice does not model (a mobile node's home address).
+    """
+
+    address: Address
+    network: Network
+    deprecated: bool = False
+    odd: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NicConf:
+    """net.ipv4.conf.NIC of one NIC as it stands in /proc/sys; ``Sysctls.in_force`` combines it with
+    ``all``.
+    """
+
+    rp_filter: int = 0
+    src_valid_mark: int = 0
+    accept_local: int = 0
+    forwarding: int = 0
+    route_localnet: int = 0
+    send_redirects: int = 1
+    ignore_routes_with_linkdown: int = 0
+    arp_ignore: int = 0
+    arp_announce: int = 0
+    arp_filter: int = 0
+    proxy_arp: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NicConf6:
+    """net.ipv6.conf.NIC of one NIC as it stands in /proc/sys."""
+
+    forwarding: int = 0
+    ignore_routes_with_linkdown: int = 0
+    use_tempaddr: int = 0
+    use_oif_addrs_only: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sysctls:
+    """The network sysctls that a look-up depends on, by NIC name; ``all`` stands for every NIC.
+
+    A NIC that is not listed has the kernel's defaults.
+    """
+
+    all: NicConf = NicConf()
+    nics: Mapping[str, NicConf] = field(default_factory=dict)
+    all6: NicConf6 = NicConf6()
+    nics6: Mapping[str, NicConf6] = field(default_factory=dict)
+
+    def in_force(self, nic: str) -> NicConf:
+        """What the kernel acts on for IPv4: the larger of ``all`` and the NIC's own.
+
+        Two are the NIC's alone: forwarding and ignore_routes_with_linkdown. Source: the macros
+        IN_DEV_* in include/linux/inetdevice.h.
+        """
+        own, every = self.nics.get(nic, NicConf()), self.all
+        return NicConf(
+            rp_filter=max(every.rp_filter, own.rp_filter),
+            src_valid_mark=max(every.src_valid_mark, own.src_valid_mark),
+            accept_local=max(every.accept_local, own.accept_local),
+            forwarding=own.forwarding,
+            route_localnet=max(every.route_localnet, own.route_localnet),
+            send_redirects=max(every.send_redirects, own.send_redirects),
+            ignore_routes_with_linkdown=own.ignore_routes_with_linkdown,
+            arp_ignore=max(every.arp_ignore, own.arp_ignore),
+            arp_announce=max(every.arp_announce, own.arp_announce),
+            arp_filter=max(every.arp_filter, own.arp_filter),
+            proxy_arp=max(every.proxy_arp, own.proxy_arp),
+        )
+
+    def in_force6(self, nic: str) -> NicConf6:
+        """What the kernel acts on for IPv6: the NIC's own, and whether the host forwards at all."""
+        own = self.nics6.get(nic, NicConf6())
+        return NicConf6(
+            forwarding=self.all6.forwarding,
+            ignore_routes_with_linkdown=own.ignore_routes_with_linkdown,
+            use_tempaddr=own.use_tempaddr,
+            use_oif_addrs_only=max(self.all6.use_oif_addrs_only, own.use_oif_addrs_only),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Rpdb:
+    """One family at one moment. ``tables`` may leave out routes that cover none of ``covering``.
+
+    ``rules`` and the routes of a table are in the kernel's order; ``owns`` are the addresses of
+    this family, each NIC's in the kernel's order; ``failed`` are IPv6 gateways (ifindex, address)
+    that do not answer; ``labels`` is the kernel's table of IPv6 address labels, longest prefix
+    first.
+    """
+
+    family: Family
+    rules: tuple[Rule, ...]
+    tables: Mapping[int, tuple[Route, ...]]
+    links: Mapping[int, Link]
+    owns: tuple[Own, ...] = ()
+    sysctls: Sysctls = Sysctls()
+    failed: frozenset[tuple[int, IP]] = frozenset()
+    labels: tuple[tuple[Network, int], ...] = ()
+    covering: frozenset[IP] | None = None
+    """None: the tables are whole."""
+
+    def link_named(self, name: str) -> Link | None:
+        """The NIC of that name, None if there is none."""
+        return next((link for link in self.links.values() if link.name == name), None)
+
+    def name(self, index: int) -> str:
+        """The NIC's name for people."""
+        link = self.links.get(index)
+        return link.name if link else f"if{index}"
+
+    def in_vrf(self, index: int) -> bool:
+        """Whether a NIC is a VRF or belongs to one."""
+        link = self.links.get(index)
+        master = self.links.get(link.master) if link else None
+        return bool((link and link.kind == "vrf") or (master and master.kind == "vrf"))
+
+
+class Outcome(Enum):
+    """What came of one rule. The value is a clause for a run of rules, ``37 rules of ...``."""
+
+    OTHER_SOURCE = "of other sources"
+    OTHER_DESTINATION = "of other destinations"
+    OTHER_MARK = "of other marks"
+    OTHER_IIF = "of packets that come in by other NICs"
+    OTHER_OIF = "of sockets bound to other NICs"
+    NOT_INVERTED = "of everything else"
+    NO_ROUTE = "without a matching route"
+    SUPPRESSED = "whose route is suppressed"
+    THROWN = "whose route is a throw"
+    JUMPED = "that jump"
+    NOWHERE = "that jump nowhere"
+    NOTHING = "that do nothing"
+    CHOSEN = "that decide"
+    REFUSED = "that refuse"
+    BEYOND = "beyond what is modelled"
+
+
+MISMATCHES = frozenset(
+    (
+        *(Outcome.OTHER_SOURCE, Outcome.OTHER_DESTINATION, Outcome.OTHER_MARK),
+        *(Outcome.OTHER_IIF, Outcome.OTHER_OIF, Outcome.NOT_INVERTED),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One rule looked at. ``why`` is a clause for people; ``route`` the best one of its table."""
+
+    rule: Rule
+    outcome: Outcome
+    why: str
+    route: Route | None = None
+
+    @property
+    def matched(self) -> bool:
+        """Whether the packet met the rule's selectors."""
+        return self.outcome not in MISMATCHES
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The source address and which of three mechanisms chose it, with a clause for people.
+
+    1: the application bound it. 2: the route's ``src``, else the primary address that belongs to
+    the route's NIC and gateway. 3: the kernel searched the addresses of its NICs. ``ip`` is None
+    where the kernel finds none.
+    """
+
+    ip: IP | None
+    mechanism: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leaves:
+    """The packet has a way. ``rule`` is None where the kernel does without one.
+
+    ``route`` has ``dev`` filled in; its table is 0 where no table holds it (a socket bound to a NIC
+    that no route leads through: the kernel takes everything to be on that link). ``oif`` and
+    ``gateway`` are the packet's, which local delivery and broadcasts have none of; ``source`` is
+    None for a packet that comes in.
+    """
+
+    route: Route
+    rule: Rule | None
+    oif: int
+    gateway: IP | None = None
+    source: Source | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The kernel refuses. ``errnos`` has the one that this kernel gives, whatever its version."""
+
+    errnos: frozenset[int]
+    why: str
+    rule: Rule | None = None
+    route: Route | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beyond:
+    """Something here decides that the walk does not model; ``why`` names it, in a clause."""
+
+    why: str
+
+
+End = Leaves | Refused | Beyond
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Every rule looked at, in order, and what became of the packet."""
+
+    packet: Packet
+    steps: tuple[Step, ...]
+    end: End
+
+
+NO_ROUTE = Refused(frozenset({errno.ENETUNREACH}), "no rule leads to a route")
