@@ -146,7 +146,7 @@ class _Judge:
         routes = self._sighting.routes(rule.family, rule.table)
         return (
             self._unready(one)
-            or not_a_recipes_table(rule.family, routes, self.nics)
+            or not_a_recipes_table(rule, routes, nic, self.nics)
             or self._ambiguous(at, rule)
             or self._next_in_line(at, one, taken)
             or one
@@ -208,8 +208,8 @@ class _Judge:
             and place not in taken
             and found.thing
             and found.thing.family is rule.family
-            and found.thing.priority <= tiers[0].priority
-            and found.thing.protocol != self._view.domain.protocol
+            and found.thing.priority <= tiers[-1].priority
+            and not self._view.domain.owns_rule(found.thing)
         )
         if next_one := heir(one.ip, between, self._sighting.routes):
             return f"once it is gone, rule {next_one} would decide and not ours"

@@ -40,7 +40,8 @@ def heir(
 def _decides(rule: Rule, ip: IP, routes: Callable[[Family, int], tuple[Found[Route], ...]]) -> bool:
     if rule.action is Action.NOP or rule.table == LOCAL_TABLE:
         return False
-    if rule.dst or rule.mark or rule.mask or rule.iif or rule.oif or rule.beyond:
+    specific = rule.dst is not None and rule.dst.prefixlen >= FAR
+    if specific or rule.mark or rule.mask or rule.iif or rule.oif or rule.beyond:
         return rule.invert
     inside = rule.src is None or ip in rule.src
     if inside is rule.invert:
@@ -79,9 +80,10 @@ def main_lures(
         return best  # the kernel suppresses a default that leads somewhere, not one that refuses
     for found in main:
         route = found.thing
-        if route and route.dst.prefixlen and not _within(route.dst, decided):
-            if _lures(route, nic, nics):
-                return route
+        if route is None or not route.dst.prefixlen or _within(route.dst, decided):
+            continue
+        if _lures(route, nic, nics):
+            return route
     return None
 
 

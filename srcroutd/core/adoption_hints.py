@@ -14,6 +14,7 @@ from srcroutd.core.net import IP
 
 SCRIPT = "config_dual_traffic.sh"
 """The vendor's script that adds rule and routes by nmcli, once more at each run."""
+_ANY_SOURCE = re.compile(r"\bfrom[\s:=]+[\"']?[0-9a-f]*[.:]", re.IGNORECASE)
 _NO_TABLE = frozenset({0, 253, 254, 255})
 
 
@@ -100,8 +101,10 @@ class _Words:
         return texts.get(found[1].lower(), "") if found else ""
 
     def match(self, line: str) -> bool:
-        """Whether a line would bring back a rule or a route."""
-        return bool(self._source.search(line)) or self.table(line) in self._tables
+        """Whether a line would bring back a rule or a route; somebody else's rule does neither."""
+        if _ANY_SOURCE.search(line):
+            return bool(self._source.search(line))
+        return self.table(line) in self._tables
 
 
 def _live(text: str) -> Iterator[tuple[int, str]]:

@@ -117,16 +117,22 @@ def _belongs(rule: Rule, neighbour: Neighbour) -> bool:
 
 
 def not_a_recipes_table(
-    family: Family, routes: Iterable[Found[Route]], nics: Mapping[int, NicView]
+    rule: Rule, routes: Iterable[Found[Route]], nic: NicView, nics: Mapping[int, NicView]
 ) -> str:
-    """Why a table holds more than a recipe puts in; empty if it does not. ``nics`` go by
-    ifindex.
+    """Why the table that a rule looks up for an address of ``nic`` holds more than a recipe puts
+    in; empty if it does not. ``nics`` go by ifindex.
     """
     for found in routes:
-        if why := not_a_recipes_route(family, found.thing, nics):
+        if why := not_a_recipes_route(rule.family, found.thing, nics):
             route = found.thing and named(found.thing, nics)
             return f"{route or 'a route of unknown kind'}: {why}"
-    return ""
+    return _terways(rule.table, nic)
+
+
+def _terways(table: int, nic: NicView) -> str:
+    if table != TERWAY_TABLES + nic.link.index:
+        return ""
+    return f"terway gives {nic.link.name} this table, {TERWAY_TABLES} plus its ifindex"
 
 
 def not_a_recipes_route(family: Family, route: Route | None, nics: Mapping[int, NicView]) -> str:
@@ -143,8 +149,8 @@ def not_a_recipes_route(family: Family, route: Route | None, nics: Mapping[int, 
     known = nic.eni.addressing(family) if nic and nic.eni else None
     if nic is None or known is None:
         return "it does not lead out of an ENI of this host"
-    if route.table == TERWAY_TABLES + route.oif:
-        return f"terway gives {nic.link.name} this table, {TERWAY_TABLES} plus its ifindex"
+    if why := _terways(route.table, nic):
+        return why
     if route.dst.prefixlen == 0:
         right = known.gateway is not None and route.gateway == known.gateway
         return "" if right else f"the gateway of {nic.link.name} is {known.gateway or 'unknown'}"

@@ -6,7 +6,7 @@ Written after fib_table_lookup (net/ipv4/fib_trie.c) and fib_lookup (include/net
 from srcroutd.core.lookup_rules import REFUSALS, Flow, Found, Verdict, walk_rules
 from srcroutd.core.lookup_source4 import bearers
 from srcroutd.core.lookup_values import UNKNOWN_ROUTES, Rpdb
-from srcroutd.core.net import IP, Route, RouteType, Rule, table_name
+from srcroutd.core.net import IP, Route, RouteType, Rule, Scope, table_name
 
 LOCAL_TABLE, MAIN_TABLE, DEFAULT_TABLE = 255, 254, 253
 _HARMLESS = frozenset((8, 11))
@@ -92,8 +92,8 @@ def _usable(rpdb: Rpdb, route: Route, flow: Flow, *, dead_too: bool) -> bool:
     if flow.oif and flow.oif != route.oif:
         return False
     link = rpdb.links.get(route.oif)
-    if link is None or link.carrier or dead_too:
-        # A NIC that is down has no routes but its own addresses', and these count.
+    if link is None or link.carrier or dead_too or route.scope is Scope.HOST:
+        # Local routes live as long as their address, carrier or not, NIC up or down.
         return True
     return not rpdb.sysctls.in_force(link.name).ignore_routes_with_linkdown
 

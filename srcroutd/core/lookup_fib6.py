@@ -17,6 +17,7 @@ from srcroutd.core.net import IP, Link, Route, RouteType, table_name
 
 DEFAULT_METRIC = 1024
 _KERNEL = 2
+_LOCAL = frozenset((RouteType.LOCAL, RouteType.ANYCAST))
 _PREFERENCE = 20
 _HARMLESS = frozenset((8, 23))
 """RTA_METRICS, RTA_EXPIRES: what a route has beyond our types and does not choose by."""
@@ -78,7 +79,7 @@ def _groups(level: Sequence[Route]) -> Iterator[list[Route]]:
 
 def _metric(route: Route) -> int:
     """What the kernel has; our normal form writes its default as 0, and its own local routes have 0."""
-    its_own = route.protocol == _KERNEL and route.type in {RouteType.LOCAL, RouteType.ANYCAST}
+    its_own = route.protocol == _KERNEL and route.type in _LOCAL
     return route.metric or (0 if its_own else DEFAULT_METRIC)
 
 
@@ -101,12 +102,12 @@ def _usable(rpdb: Rpdb, route: Route, search: Search, *, alive: bool) -> bool:
     if search.strict and not _on_device(route, search):
         return False
     link = rpdb.links.get(_device(route))
-    if link and not link.carrier and _ignored_without_carrier(rpdb, link):
+    if link and not link.carrier and route.type not in _LOCAL and _ignored(rpdb, link):
         return False
     return not alive or route.gateway is None or (route.oif, route.gateway) not in rpdb.failed
 
 
-def _ignored_without_carrier(rpdb: Rpdb, link: Link) -> bool:
+def _ignored(rpdb: Rpdb, link: Link) -> bool:
     return bool(rpdb.sysctls.in_force6(link.name).ignore_routes_with_linkdown)
 
 

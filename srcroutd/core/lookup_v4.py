@@ -146,6 +146,8 @@ def _coming_in(rpdb: Rpdb, packet: Packet) -> Walk:
         return Walk(packet, (), _refused(errno.ENODEV, f"there is no NIC {packet.iif}"))
     if rpdb.in_vrf(link.index) or link.loopback:
         return Walk(packet, (), Beyond(f"what comes in by {packet.iif}"))
+    if packet.iif not in rpdb.sysctls.nics:
+        return Walk(packet, (), Beyond(f"the sysctls of {packet.iif} were not read"))
     conf = rpdb.sysctls.in_force(packet.iif)
     for address in (packet.dst, packet.src):
         if address is not None and address in _LOOPBACK and not conf.route_localnet:

@@ -20,6 +20,8 @@ def walk6(rpdb: Rpdb, packet: Packet) -> Walk:
     """Walk one IPv6 packet, sent or coming in."""
     if packet.dst == _UNSPECIFIED:
         return Walk(packet, (), Beyond(":: is no destination"))
+    if packet.dst.is_multicast and packet.iif:
+        return Walk(packet, (), Beyond("a multicast that comes in"))
     name = packet.iif or packet.oif
     link = rpdb.link_named(name)
     if name and link is None:

@@ -11,7 +11,7 @@ import fcntl
 import os
 import re
 import socket
-from contextlib import suppress
+from contextlib import ExitStack
 from enum import Enum
 from functools import cache
 
@@ -32,6 +32,7 @@ class Verdict(Enum):
     LATER = "later"
     """The queue is full or nobody listens: try again."""
     NEVER = "never"
+    """It is too large for a datagram, and no file can be made for it."""
 
 
 class Connection:
@@ -123,18 +124,17 @@ def _send(connected: socket.socket, datagram: bytes) -> Verdict:
 
 
 def _send_file(connected: socket.socket, datagram: bytes) -> Verdict:
-    try:
-        file = os.memfd_create("journal-data", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    except OSError:  # a sandbox without memfd
-        return Verdict.NEVER
-    try:
-        with os.fdopen(file, "wb", closefd=False) as opened:
-            opened.write(datagram)
-        fcntl.fcntl(file, fcntl.F_ADD_SEALS, _SEALS)
-        socket.send_fds(connected, [b""], [file])
-    except BlockingIOError:
-        return Verdict.LATER
-    finally:
-        with suppress(OSError):
-            os.close(file)
-    return Verdict.SENT
+    with ExitStack() as stack:
+        try:
+            file = os.memfd_create("journal-data", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+            stack.callback(os.close, file)
+            with os.fdopen(file, "wb", closefd=False) as opened:
+                opened.write(datagram)
+            fcntl.fcntl(file, fcntl.F_ADD_SEALS, _SEALS)
+        except OSError:  # no descriptor or no memory left, or a sandbox without memfd
+            return Verdict.NEVER
+        try:
+            socket.send_fds(connected, [b""], [file])
+        except BlockingIOError:
+            return Verdict.LATER
+        return Verdict.SENT

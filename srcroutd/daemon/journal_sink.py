@@ -27,8 +27,11 @@ RETRY_S = 0.002
 class Journal:
     """Sends entries to journald; ``otherwise`` gets those that it does not take."""
 
-    def __init__(self, otherwise: Sink, path: str = SOCKET) -> None:
+    def __init__(
+        self, otherwise: Sink, path: str = SOCKET, patience_s: float = PATIENCE_S
+    ) -> None:
         self._otherwise = otherwise
+        self._patience_s = patience_s
         self._connection = Connection(path)
         self._kept: deque[Entry] = deque()
         self._taken_at = 0.0
@@ -83,7 +86,7 @@ class Journal:
         if not self._kept:
             if self._missed:
                 self._confess()
-        elif time.monotonic() - self._taken_at > PATIENCE_S:
+        elif time.monotonic() - self._taken_at > self._patience_s:
             self._give_up()
         else:
             self._send_soon()
@@ -97,7 +100,7 @@ class Journal:
             loop.call_later(RETRY_S, self._send_kept)
 
     def _send_waiting(self) -> None:
-        end = time.monotonic() + PATIENCE_S
+        end = time.monotonic() + self._patience_s
         while self._kept and (left_s := end - time.monotonic()) > 0:
             if self._taken(self._kept[0]):
                 self._kept.popleft()

@@ -8,6 +8,7 @@ import asyncio
 import os
 import select
 import time
+from contextlib import suppress
 
 LIMIT = 1024 * 1024
 """Bytes kept for a reader that is slow."""
@@ -24,7 +25,7 @@ class Outlet:
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
         self._kept = bytearray()
-        self._retry: asyncio.TimerHandle | None = None
+        self._due_s = 0.0
 
     @property
     def behind(self) -> bool:
@@ -61,10 +62,8 @@ class Outlet:
         return True
 
     def _try_again(self) -> None:
-        if self._retry is not None and self._retry.when() > time.monotonic() - RETRY_S:
+        if self._due_s > time.monotonic():
             return
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            return
-        self._retry = loop.call_later(RETRY_S, self._flush, 0.0)
+        with suppress(RuntimeError):  # without a loop the next line or the end tries again
+            asyncio.get_running_loop().call_later(RETRY_S, self._flush, 0.0)
+            self._due_s = time.monotonic() + RETRY_S

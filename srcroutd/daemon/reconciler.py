@@ -14,13 +14,14 @@ from srcroutd.core.config import Config
 from srcroutd.core.inventory import Reading, Unknown
 from srcroutd.core.join import nics_by_mac
 from srcroutd.core.net import Route, Rule
-from srcroutd.core.pacing import Backoff, Quarrels, round_due_s
-from srcroutd.core.plan import Desired, Operation, Pruning, plan, shadows
+from srcroutd.core.pacing import Backoff, round_due_s
+from srcroutd.core.plan import Operation, Pruning, plan
 from srcroutd.core.prune import Situation, reasons
 from srcroutd.core.view import Cleaned, View
 from srcroutd.daemon.audit import Audit
 from srcroutd.daemon.bell import Bell
 from srcroutd.daemon.cleanup import clean
+from srcroutd.daemon.disputes import Disputes
 from srcroutd.daemon.errands import Errands
 from srcroutd.daemon.eyes import Eyes
 from srcroutd.daemon.hands import Hands
@@ -28,7 +29,6 @@ from srcroutd.daemon.knowledge import Knowledge
 from srcroutd.daemon.meter import Meter
 from srcroutd.daemon.outcome import Outcome
 from srcroutd.daemon.outlook import Outlook
-from srcroutd.daemon.rivals import likely_rival
 from srcroutd.daemon.seating import Seater
 from srcroutd.daemon.viewing import Viewer
 from srcroutd.kernel.errors import TornDump
@@ -56,12 +56,10 @@ class Reconciler:
         self.outlook = Outlook(config, knowledge, self._seater, hands)
         self._viewer = Viewer(knowledge, self.outlook)
         self.meter = Meter()
+        self._disputes = Disputes(audit, self.meter, self.outlook.who)
         self.bell = Bell()
         self._errands = Errands()
         self._inbox: list[Reading | Unknown] = []
-        self._stood: Desired[bytes] = Desired({}, {})
-        self._quarrels = Quarrels()
-        self._shadows: dict[str, str] = {}
         self._pending: tuple[Operation, ...] = ()
         self._contested = 0
         self._standing_by = False
@@ -108,7 +106,7 @@ class Reconciler:
         if self._standing_by:
             self._audit.say(entries.resumed())
         self._standing_by = False
-        self._quarrels = Quarrels()
+        self._disputes.forgive()
         self._eyes.distrust()
         asked = self._errands.end_of_round()
         self.bell.ring()
@@ -152,7 +150,7 @@ class Reconciler:
         times = [self._looked_at_all + self.outlook.config.look_s - now]
         if self._troubles.failures:
             times.append(self._round_ended + self._troubles.pause_s(0.5) - now)
-        if (retry_s := self._quarrels.next_retry_s(now)) is not None:
+        if (retry_s := self._disputes.next_retry_s()) is not None:
             times.append(retry_s)
         return min(times)
 
@@ -191,7 +189,7 @@ class Reconciler:
         domains = self._knowledge.domains
         for cleaned in await self._errands.clean(lambda dry_run: clean(domains, dry_run=dry_run)):
             self._standing_by = True
-            self._stood = Desired({}, {})
+            self._disputes.nothing_stands()
             self._eyes.distrust()
             applied += cleaned.operations
             self._audit.say(entries.standing_by(len(cleaned.operations)))
@@ -206,13 +204,12 @@ class Reconciler:
                 return STANDING_BY
             if not operations:
                 if not held:
-                    self._stood = self.outlook.desired
-                    self._report_shadows()
+                    self._disputes.stands(self.outlook.desired, self._eyes.picture.observed)
                 return f"{len(held)} contested" if held else ""
             await asyncio.sleep(0)
             disturbed = self._eyes.disturbed
             done, refused = await self._hands.apply(operations)
-            self._note_restored(done, disturbed=disturbed)
+            self._disputes.restored(done, disturbed=disturbed)
             applied += done
             for refusal in refused:
                 self._audit.refused(refusal, self.outlook.who(refusal.operation.seat))
@@ -245,11 +242,7 @@ class Reconciler:
         self._eyes.expected_rules = self.outlook.desired.rules.keys()
         await asyncio.sleep(0)
         operations = plan(self.outlook.desired, picture.observed, self._pruning())
-        now = time.monotonic()
-        held = tuple(op for op in operations if self._quarrels.held(op.key, now))
-        if not held:
-            return operations, ()
-        return tuple(op for op in operations if not self._quarrels.held(op.key, now)), held
+        return self._disputes.part(operations)
 
     def _pruning(self) -> Pruning:
         knowledge = self._knowledge
@@ -262,37 +255,6 @@ class Reconciler:
         )
         return Pruning(knowledge.domains, reasons(situation))
 
-    def _report_shadows(self) -> None:
-        """Say which routes of strangers take the place of ours without having removed them."""
-        said: dict[str, str] = {}
-        for route in shadows(self.outlook.desired, self._eyes.picture.observed):
-            topic = f"shadow {route.table} {route.dst}"
-            said[topic] = entries.shadow_words(route)
-            self._audit.once(topic, entries.shadowed(route))
-        for topic in self._shadows.keys() - said.keys():
-            self._audit.over(topic, entries.shadow_gone(topic.removeprefix("shadow ")))
-        self._shadows = said
-
-    def _note_restored(self, done: list[Operation], *, disturbed: bool) -> None:
-        """What stood after the last round and had to be put back was undone by somebody.
-
-        Routes that went when a link or an address changed were taken along by the kernel.
-        """
-        stood = self._stood
-        undone = {
-            op.key: op
-            for op in done
-            if op.verb != "delete"
-            and (op.key in stood.rules or (op.key in stood.routes and not disturbed))
-        }
-        self.meter.repaired(undone.values())
-        for key in self._quarrels.restored(undone, time.monotonic()):
-            operation = undone[key]
-            contested = entries.contested(
-                operation, self.outlook.who(operation.seat), likely_rival()
-            )
-            self._audit.once(f"contested {operation}", contested)
-
     async def _record(self, applied: list[Operation], why: str) -> None:
         """Put the round on the record, then save what must survive a reboot."""
         generation = self.outcome.generation + bool(applied)
@@ -303,7 +265,7 @@ class Reconciler:
             joined=self.outlook.joined,
             operations=len(applied),
             pending=self._pending,
-            conflicts=tuple(self._shadows.values()),
+            conflicts=self._disputes.conflicts,
             changed_at_s=time.time() if applied else self.outcome.changed_at_s,
             standing_by=self._standing_by,
         )
@@ -312,7 +274,7 @@ class Reconciler:
             named = [(op, self.outlook.who(op.seat)) for op in applied[start : start + 100]]
             self._audit.applied(generation, named)
             await self._audit.breathe()
-        self._quarrels.forget_old(time.monotonic())
+        self._disputes.forget_old()
         if not why:
             self._audit.settled()
             self._knowledge.former_cleared(self._eyes.picture.observed)

@@ -5,7 +5,6 @@ asked about are decoded; the others, a million perhaps, are passed over by compa
 stood in the rules before the rest was read still stands in them after it, or TornDump is raised.
 """
 
-import asyncio
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
@@ -58,8 +57,14 @@ _IFADDRLBLMSG = Struct("=BBBBII")
 _IFAL_ADDRESS, _IFAL_LABEL = 1, 2
 
 
-async def read_rpdb(requests: Requests, family: Family, about: Iterable[IP]) -> Rpdb:
-    """The RPDB for packets whose addresses are all in ``about``. Raises TornDump, KernelLacks."""
+async def read_rpdb(
+    requests: Requests, family: Family, about: Iterable[IP], nics: Iterable[str] = ()
+) -> Rpdb:
+    """The RPDB for packets whose addresses are all in ``about``. Raises TornDump, KernelLacks.
+
+    The sysctls of NICs that bear addresses or routes are read, and those of ``nics``.
+    """
+    names = frozenset(nics)
     addresses = frozenset(about)
     for _ in range(_TRIES):
         before = await requests.rules(family)
@@ -69,12 +74,13 @@ async def read_rpdb(requests: Requests, family: Family, about: Iterable[IP]) -> 
             table: await _routes(requests, family, table, addresses, links)
             for table in sorted(_tables(rules))
         }
-        owns = tuple(filter(None, map(_own, await _dump(RTM_GETADDR, _IFADDRMSG, family))))
-        failed, labels = await _of_ipv6() if family is Family.V6 else (frozenset(), ())
+        owns = tuple(filter(None, map(_own, _dump(RTM_GETADDR, _IFADDRMSG, family))))
+        failed, labels = _of_ipv6() if family is Family.V6 else (frozenset(), ())
         if before == await requests.rules(family):
             bearing = {own.address.index for own in owns}
             wanted = {route.oif for routes in tables.values() for route in routes} | bearing
-            sysctls = read_sysctls(links[index].name for index in wanted if index in links)
+            known = {links[index].name for index in wanted if index in links}
+            sysctls = read_sysctls(known | names)
             return Rpdb(family, rules, tables, links, owns, sysctls, failed, labels, addresses)
     raise TornDump(
         f"the IP{family.name.lower()} rules change faster than they can be read; look again"
@@ -194,16 +200,16 @@ def _own(body: bytes) -> Own | None:
     )
 
 
-async def _of_ipv6() -> tuple[frozenset[tuple[int, IP]], tuple[tuple[Network, int], ...]]:
+def _of_ipv6() -> tuple[frozenset[tuple[int, IP]], tuple[tuple[Network, int], ...]]:
     """Neighbours that do not answer, and the labels of addresses (none without IPv6)."""
     failed: set[tuple[int, IP]] = set()
-    for body in await _dump(_RTM_GETNEIGH, _NDMSG, Family.V6):
+    for body in _dump(_RTM_GETNEIGH, _NDMSG, Family.V6):
         _, index, state, _, _ = _NDMSG.unpack_from(body)
         packed = attributes(body, _NDMSG.size).get(_NDA_DST)
         if state & _NUD_FAILED and packed:
             failed.add((index, ip(packed)))
     labels: list[tuple[Network, int]] = []
-    for body in await _dump(_RTM_GETADDRLABEL, _IFADDRLBLMSG, Family.V6):
+    for body in _dump(_RTM_GETADDRLABEL, _IFADDRLBLMSG, Family.V6):
         _, _, length, _, _, _ = _IFADDRLBLMSG.unpack_from(body)
         found = attributes(body, _IFADDRLBLMSG.size)
         prefix = _masked(found.get(_IFAL_ADDRESS), length)
@@ -212,7 +218,7 @@ async def _of_ipv6() -> tuple[frozenset[tuple[int, IP]], tuple[tuple[Network, in
     return frozenset(failed), tuple(labels)
 
 
-async def _dump(kind: int, header: Struct, family: Family) -> list[bytes]:
+def _dump(kind: int, header: Struct, family: Family) -> list[bytes]:
     """All bodies of a dump of this family for which ``Requests`` has no question."""
     body = bytes([family]) + bytes(header.size - 1)
     bodies: list[bytes] = []
@@ -221,7 +227,7 @@ async def _dump(kind: int, header: Struct, family: Family) -> list[bytes]:
         size = MESSAGE.size + len(body)
         sock.send(MESSAGE.pack(size, kind, NLM_F_REQUEST | NLM_F_DUMP, 1, 0) + body)
         while read_dump(sock.receive(), 1, sock.portid, bodies) is None:
-            await asyncio.sleep(0)
+            pass
     finally:
         sock.close()
     return [found for found in bodies if found[0] == family]

@@ -4,7 +4,6 @@ that notices whenever the loop is held.
 
 import asyncio
 import contextlib
-import os
 import socket
 import threading
 import time
@@ -36,28 +35,34 @@ class Desk:
         self.subscribers: list[Callable[[Entry], None]] = [self.meter.entry]
 
     def view(self) -> View:
+        """The view that the test chose."""
         if self.broken:
             raise self.broken
         return self.now
 
     def metrics(self) -> Metrics:
+        """Figures of that view."""
         return self.meter.metrics(self.now)
 
     def subscribe(self, callback: Callable[[Entry], None]) -> Callable[[], None]:
+        """Take a subscriber."""
         self.subscribers.append(callback)
         return lambda: self.subscribers.remove(callback)
 
     def say(self, entry: Entry) -> None:
+        """Keep an entry and hand it on."""
         self.record.append(entry)
         for subscriber in tuple(self.subscribers):
             subscriber(entry)
 
     async def reconcile(self) -> View:
+        """Take a moment."""
         await asyncio.sleep(0.01)
         self.reconciled += 1
         return self.now
 
     async def cleanup(self, *, dry_run: bool) -> Cleaned:
+        """As if everything had been ours."""
         self.cleanups.append(dry_run)
         return cleaned(a_view(drift=True))
 
@@ -199,7 +204,7 @@ def body(answer: bytes) -> bytes:
 
 def descriptors() -> int:
     """How many file descriptors this process has open."""
-    return len(os.listdir("/proc/self/fd"))
+    return len(tuple(Path("/proc/self/fd").iterdir()))
 
 
 def until(true: Callable[[], bool], within_s: float = 10.0) -> bool:

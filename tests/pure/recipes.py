@@ -107,13 +107,21 @@ def _kernels() -> list[Rule]:
 
 
 def way_of(sighting: Sighting, src: str, dst: str) -> int | None:
-    """A small model of the RPDB: the ifindex by which a packet leaves, None if it does not."""
+    """A small model of the RPDB: the ifindex by which a packet without a mark leaves, None if it
+    does not. Rules beyond our types (ports, uids) do not match it.
+    """
     source, target = ip_address(src), ip_address(dst)
     for found in sighting.rules:
         rule = found.thing
         if rule is None or rule.family is not Family.of(source) or rule.table == 255:
             continue
-        if rule.mark or rule.iif or rule.oif or (rule.dst and target not in rule.dst):
+        if (
+            rule.beyond
+            or rule.mark
+            or rule.iif
+            or rule.oif
+            or (rule.dst and target not in rule.dst)
+        ):
             continue
         if (rule.src is None or source in rule.src) is rule.invert:
             continue

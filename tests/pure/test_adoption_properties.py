@@ -25,7 +25,7 @@ SOURCES = {
     Family.V6: "2001:db8:1::10/128 2001:db8:1::/64",
 }
 GATEWAYS = {Family.V4: "192.0.2.1 198.51.100.1 203.0.113.1 192.0.2.99", Family.V6: "2001:db8:1::1"}
-TABLES = st.sampled_from([200, 1001, 200, 1001, 300, 1003, 52, 253, 254, 255, 18001, 10001, 30201])
+TABLES = st.sampled_from([200, 1001, 200, 1001, 300, 1003, 52, 253, 254, 255, 10001, 30201])
 BY_HAND = {0, 3, 4, 16}
 families = st.sampled_from([Family.V4, Family.V4, Family.V4, Family.V6])
 
@@ -40,7 +40,8 @@ def rules(draw: st.DrawFn) -> Rule:
         return Rule(family, priority, table=draw(st.sampled_from([200, 1001])), src=src, protocol=3)
     action = draw(st.sampled_from([Action.LOOKUP] * 6 + [Action.PROHIBIT, Action.NOP]))
     sources = [ip_network(text) for text in SOURCES[family].split()]
-    dst = draw(st.none() | st.sampled_from([ip_network(n) for n in NETWORKS[family].split()]))
+    # The kernel shows no ``to`` of length 0.
+    dst = draw(st.sampled_from([ip_network(n) for n in NETWORKS[family].split()[1:]]))
     return Rule(
         family,
         draw(st.sampled_from([0, 1, 50, 100, 120, 512, 1000, 2048, 5270, 9999, 18015, 20000])),
@@ -92,8 +93,6 @@ def routes(draw: st.DrawFn) -> Route:
 def worlds(draw: st.DrawFn) -> Sighting:
     strangers = draw(st.lists(routes(), max_size=6))
     held = {(route.identity, route.oif, route.gateway): route for route in strangers}
-    # Nobody's route has the place of one of ours: that is a conflict, and the daemon's matter.
-    held = {key: r for key, r in held.items() if r.table not in {18001, 18002}}
     standing = draw(st.booleans())
     return seen(VIEW, draw(st.lists(rules(), max_size=6)), held.values(), standing=standing)
 
@@ -112,7 +111,7 @@ def taken_away(found: Adoption, before: Sighting) -> Sighting:
 OURS = {want.thing for nic in VIEW.nics for want in nic.desired.rules}
 
 
-@settings(max_examples=600)
+@settings(max_examples=200)
 @given(worlds())
 def test_only_a_recipes_rule_for_an_address_of_ours_is_ever_deleted(before: Sighting) -> None:
     for one in adoption(VIEW, before).rules:
@@ -125,11 +124,11 @@ def test_only_a_recipes_rule_for_an_address_of_ours_is_ever_deleted(before: Sigh
         assert rule.src is not None
         assert rule.src.prefixlen == rule.src.max_prefixlen
         assert str(one.ip) in {*MANAGED, "2001:db8:1::10", "2001:db8:2::20"}
-        assert rule.table in {200, 1001, 300}
+        assert rule.table in {200, 1001, 300, 1003} - {1000 + one.nic.link.index}
         assert rule.priority not in {0, 512, 1000, 2048, 5270}
 
 
-@settings(max_examples=600)
+@settings(max_examples=200)
 @given(worlds())
 def test_only_a_recipes_routes_that_no_rule_needs_any_more_are_ever_deleted(
     before: Sighting,
@@ -156,7 +155,7 @@ def test_only_a_recipes_routes_that_no_rule_needs_any_more_are_ever_deleted(
             )
 
 
-@settings(max_examples=1500)
+@settings(max_examples=500)
 @given(worlds())
 def test_an_address_whose_rule_went_leaves_by_its_own_nic_or_as_before(before: Sighting) -> None:
     found = adoption(VIEW, before)
@@ -167,7 +166,7 @@ def test_an_address_whose_rule_went_leaves_by_its_own_nic_or_as_before(before: S
             assert way in {one.nic.link.index, way_of(before, str(one.ip), FAR)}
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(worlds())
 def test_once_adopted_there_is_nothing_more_to_adopt(before: Sighting) -> None:
     found = adoption(VIEW, before)

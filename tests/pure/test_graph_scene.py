@@ -3,6 +3,7 @@ what is out of step, from real derivations and real plans.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
@@ -11,13 +12,13 @@ from srcroutd.core.desired import Nic, Settings
 from srcroutd.core.join import State
 from srcroutd.core.modes.source import derive_source
 from srcroutd.core.net import Route, Rule
-from srcroutd.core.plan import Pruning, plan
+from srcroutd.core.plan import Observed, Pruning, plan
 from srcroutd.core.view import NicView, View
 from srcroutd.export.graph.document import document
 from srcroutd.export.graph.picture import Kind, Mark, Picture
 from srcroutd.export.graph.scene import scene
 from tests.pure.views import kept, second, view
-from tests.pure.worlds import DOMAIN, Kernel, address, addressing, desired, eni, nic
+from tests.pure.worlds import DOMAIN, address, addressing, desired, eni, nic
 
 Thing = Rule | Route
 
@@ -55,9 +56,15 @@ def numbered(number: int, *, addresses: int = 1, v6: bool = True, prefixes: int 
 def host(*nics: Nic, lost: Iterable[Thing] = (), stray: Iterable[Thing] = ()) -> View:
     """A view of managed NICs; the kernel has lost some things and holds some strays of ours."""
     gone, wanted = frozenset(lost), desired(*nics)
-    kernel = Kernel().hold(one for one in (*wanted.rules, *wanted.routes) if one not in gone)
-    kernel.hold(stray)
-    due = plan(wanted, kernel.observed(), Pruning((DOMAIN,), lambda *_: "gone from metadata"))
+    held = [one for one in (*wanted.rules, *wanted.routes) if one not in gone] + list(stray)
+    rules = Counter(one for one in held if isinstance(one, Rule))
+    routes = {one.identity: one for one in held if isinstance(one, Route)}
+    kernel: Observed[Thing] = Observed(
+        {rule: rule for rule in rules},
+        {route: route for route in routes.values()},
+        tuple(rule for rule, times in rules.items() if times > 1),
+    )
+    due = plan(wanted, kernel, Pruning((DOMAIN,), lambda *_: "gone from metadata"))
     return replace(view(*map(kept, nics)), operations=due, in_sync=not due)
 
 
@@ -161,6 +168,21 @@ def test_delegated_prefixes_are_told_apart_from_addresses() -> None:
     ]
 
 
+def test_many_delegated_prefixes_are_counted() -> None:
+    lines = told(scene(host(numbered(1, v6=False, prefixes=7))), "nic2rules0")
+    assert lines[2] == "18013 to each of 7 delegated prefixes: main, nothing wider"
+
+
+def test_many_addresses_out_of_step_are_counted_too() -> None:
+    one = numbered(1, addresses=9, v6=False)
+    lost = [rule for rule in rules_of(one) if rule.src and rule.priority == 18014]
+    lines = told(scene(host(one, lost=lost[:6])), "nic2rules0")
+    assert lines[2:] == [
+        f"18014..18016 from each of 6 addresses: {TIERS} [18014 missing]",
+        f"18014..18016 from each of the other 3 addresses: {TIERS}",
+    ]
+
+
 def test_an_address_without_rules_says_so() -> None:
     one = numbered(1, addresses=2, v6=False)
     one = replace(one, settings=Settings(ignore=frozenset({ip_network("10.0.1.6/32")})))
@@ -239,7 +261,7 @@ def test_rules_held_twice_are_one_line_too_many() -> None:
 
 def test_what_is_left_of_a_nic_that_is_gone_has_a_lane_of_its_own() -> None:
     gone = numbered(7, v6=False)
-    strays = (*rules_of(gone), *routes_of(gone))
+    strays: list[Thing] = [*rules_of(gone), *routes_of(gone)]
     picture = scene(host(numbered(1), stray=strays))
     assert picture.node("seat7").heading() == "number 7  no NIC"
     assert told(picture, "seat7rules0")[1] == f"18074..18076 from 10.0.7.5: {TIERS} [to delete]"
@@ -298,7 +320,7 @@ def test_many_other_subnets_are_counted() -> None:
         "default via the gateway",
         "default unreachable (guard)",
     ]
-    lost = [route for route in routes_of(one) if str(route.dst) == "10.0.9.0/24"]  # type: ignore[union-attr]
+    lost = [route for route in routes_of(one) if str(route.dst) == "10.0.9.0/24"]
     assert told(scene(host(one, lost=lost)), "nic2table0")[1:3] == [
         "14 other subnets via the gateway",
         "10.0.9.0/24 via the gateway [missing]",

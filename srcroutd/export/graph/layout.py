@@ -7,6 +7,7 @@ left edge and width, boxes of a row their upper edge, and arrows run at the heig
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 
 from srcroutd.export.graph.boxes import HEAD, PAD, Box, Column, box, height, lead_of, needed
 from srcroutd.export.graph.measure import Area, Chip, Look, Text, chip, chip_width, width
@@ -72,7 +73,7 @@ def layout(picture: Picture) -> Layout:
     columns = _columns(picture)
     right = max((column.right for column in columns.values()), default=0.0) + LANE_PAD
     heads = [_head_width(nic) for nic in picture.nodes if nic.kind is Kind.NIC]
-    wide = max(right + MARGIN, LEAST_WIDTH, *(2 * MARGIN + head for head in heads))
+    wide = ceil(max(right + MARGIN, LEAST_WIDTH, *(2 * MARGIN + head for head in heads)))
     texts, y = _headline(picture, columns, wide)
     lanes: list[Lane] = []
     for nic, nodes in picture.lanes():
@@ -95,7 +96,7 @@ def _columns(picture: Picture) -> dict[int, Column]:
         lead = lead_of(nodes[number])
         widest = max(needed(node, lead) for node in nodes[number])
         heading = width(HEADINGS[number], 12, "prose") + 8
-        columns[number] = Column(x, max(widest, heading), lead)
+        columns[number] = Column(x, ceil(max(widest, heading)), lead)
         x = columns[number].right + _gap(picture, present, number)
     return columns
 
@@ -109,7 +110,7 @@ def _gap(picture: Picture, present: Sequence[int], number: int) -> float:
         for edge in picture.edges
         if edge.words() and [place[edge.end]] == after and place[edge.start] == number
     ]
-    return max(GAP, *crossing, GAP)
+    return ceil(max(GAP, *crossing, GAP))
 
 
 def _headline(
@@ -214,6 +215,6 @@ def _legend(picture: Picture, y: float) -> tuple[list[Text], tuple[Chip, ...], f
     room = max((chip_width(mark.value) for mark, _ in entries), default=0.0)
     for mark, words in entries:
         y += 22
-        chips.append(chip(MARGIN + room, y, mark.value, "bad"))
+        chips.append(chip(MARGIN + chip_width(mark.value), y, mark.value, "bad"))
         texts.append(Text(MARGIN + room + PAD, y + 4, words, "muted", 12, "prose"))
     return texts, tuple(chips), y + (PAD if entries else 0)

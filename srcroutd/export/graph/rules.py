@@ -11,7 +11,11 @@ from srcroutd.export.graph.picture import Line, Mark
 from srcroutd.export.graph.text import clean
 
 NAMED = 4
-"""This many addresses whose rules are out of step are named; more are counted."""
+"""This many addresses whose rules are out of step, and delegated prefixes, are named; more are
+counted.
+"""
+
+ADDRESSES, PREFIXES, TO = "from {} addresses", "from {} prefixes", "to {} delegated prefixes"
 
 Marked = Sequence[tuple[Rule, Mark]]
 
@@ -91,26 +95,30 @@ def _numbers(rules: Sequence[Rule]) -> str:
 
 
 def _sources(rule: Rule) -> str:
-    """What a rule's source is one of, empty for a rule that is about something else."""
-    if rule.src is None or rule.dst or rule.iif or rule.oif or rule.mark or rule.invert:
+    """What a rule's address is one of, empty for a rule that has none or asks for more."""
+    if rule.action is not Action.LOOKUP or rule.iif or rule.oif or rule.mark or rule.invert:
         return ""
-    return "addresses" if rule.src.prefixlen == rule.src.max_prefixlen else "prefixes"
+    if rule.dst:
+        return "" if rule.src else TO
+    if rule.src is None:
+        return ""
+    return ADDRESSES if rule.src.prefixlen == rule.src.max_prefixlen else PREFIXES
 
 
 def _folded(word: str, lines: Sequence[Line]) -> Iterable[Line]:
-    """Lines that differ in their source only become one that counts the sources."""
+    """Lines that differ in their address only become one that counts the addresses."""
     alike: dict[tuple[str, str, str], list[Line]] = defaultdict(list)
     for line in lines:
         alike[line.lead, line.under, line.flag].append(line)
     for same in alike.values():
         first, number = same[0], len(same)
-        if number == 1 or (first.mark is not Mark.NONE and number <= NAMED):
+        named = 1 if first.mark is Mark.NONE and word != TO else NAMED
+        if number <= named:
             yield from same
             continue
-        rest = first.mark is Mark.NONE and number < len(lines)
+        rest = "the other " if first.mark is Mark.NONE and number < len(lines) else ""
         things = tuple(thing for line in same for thing in line.things)
-        each = "each of the other" if rest else "each of"
-        yield replace(first, text=f"from {each} {number} {word}", things=things)
+        yield replace(first, text=word.format(f"each of {rest}{number}"), things=things)
 
 
 def _place(line: Line) -> tuple[int, bool, bool]:

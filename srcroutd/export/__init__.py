@@ -1,0 +1,1 @@
+"""The view in other people's words: scripts and configuration files, and pictures below graph/."""

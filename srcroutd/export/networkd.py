@@ -1,0 +1,96 @@
+"""The view as drop-ins for systemd-networkd's .network files, one a NIC.
+
+Promise: with the drop-in, networkd makes the same rules and routes as the daemon, with networkd's
+own protocol number (static); only the pair of rules that saves strangers' packets some time is left
+out, because networkd 252 has no goto. Format: systemd.network(5).
+"""
+
+from srcroutd.core.net import Action, Family, Route, RouteType, Rule, Scope
+from srcroutd.core.view import View
+from srcroutd.export.document import Document
+from srcroutd.export.kept import Entry, Kept, comment, kept
+
+DIRECTORY = {False: "/etc/systemd/network", True: "/run/systemd/network"}
+"""Where .network files and their drop-ins live; what is in /run is gone after a reboot."""
+
+
+def networkd(view: View, *, temporary: bool = False) -> tuple[Document, ...]:
+    """A drop-in for each kept NIC. Raises NotSayable."""
+    return tuple(_document(nic, DIRECTORY[temporary]) for nic in kept(view))
+
+
+def _document(nic: Kept, directory: str) -> Document:
+    name = f"50-srcroutd-{nic.name}.conf"
+    apply = (
+        f"networkctl status {nic.name} names its .network file; call that file's last part FILE, "
+        f"put this at {directory}/FILE.d/{name} and type: networkctl reload."
+    )
+    sections = "".join(
+        f"\n# {entry.because}\n{text}"
+        for entry in (*nic.routes, *nic.rules)
+        if (text := _section(entry))
+    )
+    return Document(
+        name, f"{directory}/FILE.d/{name}", comment((*nic.heading, *_REMARKS)) + sections, apply
+    )
+
+
+_REMARKS = (
+    "",
+    "Written by srcroutctl export networkd. FILE is the .network file that governs this NIC.",
+    "It must govern this NIC alone: where it matches several (Name=eth*), copy it to a name that",
+    "sorts before it, with PermanentMACAddress= in its [Match], and put this below the copy.",
+    "",
+    "This instead of srcroutd, not beside it: what networkd makes is networkd's. For others'",
+    "rules and routes, networkd deletes what it did not make when it (re)starts, unless",
+    "networkd.conf says ManageForeignRoutingPolicyRules=no and ManageForeignRoutes=no.",
+    "A reload drops and sets the NIC's addresses again; connections live through it.",
+    "",
+    "Left out: the rules with goto and nop, which networkd cannot say and which only save time.",
+)
+
+
+def _section(entry: Entry) -> str:
+    """One section, empty for what is left out."""
+    match entry.thing:
+        case Rule(action=Action.GOTO | Action.NOP):
+            return ""
+        case Rule():
+            return _settings("RoutingPolicyRule", _rule(entry.thing))
+        case Route():
+            return _settings("Route", _route(entry.thing))
+
+
+def _settings(section: str, pairs: list[tuple[str, object]]) -> str:
+    lines = [f"{key}={value}" for key, value in pairs if value not in {None, ""}]
+    return "\n".join([f"[{section}]", *lines, ""])
+
+
+def _rule(rule: Rule) -> list[tuple[str, object]]:
+    suppress = rule.suppress_prefixlength
+    return [
+        ("Family", "ipv4" if rule.family is Family.V4 else "ipv6"),
+        ("Priority", rule.priority),
+        ("InvertRule", "yes" if rule.invert else None),
+        ("From", rule.src),
+        ("To", rule.dst),
+        ("FirewallMark", f"{rule.mark}/{rule.mask}" if rule.mark or rule.mask else None),
+        ("IncomingInterface", rule.iif),
+        ("OutgoingInterface", rule.oif),
+        ("Table", rule.table or None),
+        ("Type", None if rule.action is Action.LOOKUP else rule.action.name.lower()),
+        ("SuppressPrefixLength", suppress if suppress >= 0 else None),
+    ]
+
+
+def _route(route: Route) -> list[tuple[str, object]]:
+    return [
+        ("Destination", route.dst),
+        ("Type", None if route.type is RouteType.UNICAST else route.type.name.lower()),
+        ("Gateway", route.gateway),
+        ("GatewayOnLink", "yes" if route.onlink else None),
+        ("PreferredSource", route.prefsrc),
+        ("Scope", "link" if route.scope is Scope.LINK else None),
+        ("Table", route.table),
+        ("Metric", route.metric or None),
+    ]

@@ -1,0 +1,112 @@
+"""One entry of each kind, with no more fields than that kind always has, made as the daemon makes
+them.
+"""
+
+from ipaddress import ip_address, ip_network
+
+from srcroutd.core import entries
+from srcroutd.core.difference import differences
+from srcroutd.core.entry import Entry, Who
+from srcroutd.core.inventory import Addressing, Eni, Inventory, Unknown
+from srcroutd.core.net import Family, Route, Rule
+from srcroutd.core.numbering import Domain, Seat
+from srcroutd.core.plan import Operation, Phase
+from srcroutd.core.view import Refusal
+from srcroutd.daemon.audit import Audit
+
+ENI1 = Who("eth1", "eni-1", 1)
+NOBODY = Who(seat=7)
+RULE = Rule(Family.V6, 18016, table=18001, src=ip_network("2001:db8::5/128"), protocol=83)
+JUMP = Rule(Family.V4, 18000, table=0, protocol=83)
+ROUTE = Route(
+    Family.V4,
+    18001,
+    ip_network("0.0.0.0/0"),
+    gateway=ip_address("192.0.2.1"),
+    oif=3,
+    dev="eth1",
+    prefsrc=ip_address("192.0.2.5"),
+)
+OTHER = Route(Family.V4, 18001, ip_network("0.0.0.0/0"), gateway=ip_address("192.0.2.9"))
+ADD = Operation(Phase.ADD_RULES, "add", RULE, RULE, 1, "first address of eni-1")
+DELETE = Operation(Phase.DELETE_RULES, "delete", JUMP, JUMP, 7, "gone from metadata")
+PUT = Operation(Phase.PUT_ROUTES, "add", ROUTE, ROUTE, 1, "gateway of eni-1")
+REPLACE = Operation(Phase.PUT_ROUTES, "replace", ROUTE, ROUTE, 1, "gateway of eni-1", OTHER)
+DROP = Operation(Phase.DELETE_ROUTES, "delete", OTHER, OTHER, 7, "no longer wanted")
+
+OLD = Eni(
+    "eni-1",
+    "00:16:3e:00:00:01",
+    Addressing(
+        (ip_address("192.0.2.5"), ip_address("192.0.2.6")),
+        ip_network("192.0.2.0/24"),
+        ip_address("192.0.2.1"),
+    ),
+)
+NEW = Eni(
+    "eni-1",
+    "00:16:3e:00:00:01",
+    Addressing(
+        (ip_address("192.0.2.7"), ip_address("192.0.2.5")),
+        ip_network("192.0.2.0/25"),
+        ip_address("192.0.2.126"),
+        (ip_network("198.51.100.0/28"),),
+    ),
+)
+
+
+def inventory(*enis: Eni, unlisted: frozenset[str] = frozenset(), primary: str = "") -> Inventory:
+    return Inventory("aliyun", {eni.mac: eni for eni in enis}, {}, unlisted, primary or None)
+
+
+def of_metadata() -> list[Entry]:
+    """What differences there are, where the kernel does not have the NIC."""
+    gone = frozenset({OLD.mac})
+    steps = (
+        (inventory(), inventory(OLD)),
+        (inventory(OLD), inventory(NEW)),
+        (inventory(OLD), inventory(OLD, unlisted=gone)),
+        (inventory(OLD, unlisted=gone), inventory(OLD)),
+        (inventory(OLD), inventory()),
+        (inventory(primary="00:16:3e:00:00:01"), inventory(primary="00:16:3e:00:00:02")),
+    )
+    return [entry for before, after in steps for entry in differences(before, after, {})]
+
+
+def of_everything() -> list[Entry]:
+    """One entry of each kind, as a sink gets it."""
+    audit, kept = Audit(), list[Entry]()
+    audit.subscribe(kept.append)
+    audit.applied(7, [(ADD, ENI1), (DELETE, NOBODY), (PUT, ENI1), (REPLACE, ENI1), (DROP, NOBODY)])
+    for entry in (
+        entries.refused(Refusal(DELETE, 101, "Network is unreachable"), NOBODY),
+        entries.contested(PUT, ENI1, "Look for a script."),
+        entries.shadowed(OTHER),
+        entries.shadow_gone("18001 0.0.0.0/0"),
+        *of_metadata(),
+        entries.eni_waits("00:16:3e:00:00:03", "", "no subnet yet"),
+        entries.metadata_unknown(Unknown("aliyun: 503", "status")),
+        entries.metadata_answers("aliyun"),
+        entries.ready(42.4, "in sync"),
+        entries.once_done("in sync"),
+        entries.stopped(),
+        entries.reloaded("/etc/srcroutd/srcroutd.toml"),
+        entries.reload_refused("/etc/srcroutd/srcroutd.toml", "line 3: unknown key"),
+        entries.standing_by(12),
+        entries.resumed(),
+        entries.numbers_moved(Domain(84), Domain()),
+        entries.numbers_cleared(Domain()),
+        entries.seat_conflict(1, 18001, "table 18001 already holds a stranger's route"),
+        entries.seats_exhausted("eni-99"),
+        entries.seat_recovered(Seat(1, "eni-1", "00:16:3e:00:00:01")),
+        entries.state_damaged("/var/lib/srcroutd/numbers.json", "not JSON"),
+        entries.state_unwritable("numbers.json", OSError(28, "No space left on device")),
+        entries.state_writable("numbers.json"),
+        entries.facts_of_another(),
+        entries.not_delivered(3, "see stderr"),
+        entries.cannot_listen("/run/srcroutd/control.sock", "Permission denied"),
+        entries.cannot_run("no CAP_NET_ADMIN", 77),
+        entries.bug("KeyError", "'x'", "Traceback ...\n  line 2\n"),
+    ):
+        audit.say(entry)
+    return kept
