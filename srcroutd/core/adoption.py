@@ -122,6 +122,7 @@ class _Judge:
         }
         self._addresses = [address.ip for nic in view.nics for address in nic.addresses]
         self._standing = {found.thing for found in sighting.rules}
+        self._ours = {want.thing for nic in view.nics for want in nic.desired.rules}
 
     def concerns(self, rule: Rule) -> bool:
         """Whether a stranger's rule has to do with addresses of our NICs."""
@@ -209,7 +210,7 @@ class _Judge:
             and found.thing
             and found.thing.family is rule.family
             and found.thing.priority <= tiers[-1].priority
-            and not self._view.domain.owns_rule(found.thing)
+            and found.thing not in self._ours
         )
         if next_one := heir(one.ip, between, self._sighting.routes):
             return f"once it is gone, rule {next_one} would decide and not ours"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from errno import errorcode
 
+from srcroutd.core.lookup_fib4 import LOCAL_TABLE, MAIN_TABLE, is_stock
 from srcroutd.core.lookup_rules import REFUSALS
 from srcroutd.core.lookup_values import Beyond, Leaves, Refused, Rpdb, Walk
 from srcroutd.core.net import Route, table_name
@@ -45,7 +46,7 @@ def _ways(rpdb: Rpdb, walk: Walk, way: Leaves, answer: Route) -> Iterator[str]:
     asked_for_source = walk.packet.src is None and not walk.packet.iif
     source = way.source.ip if way.source else None
     pairs = (
-        ("table", table_name(way.route.table), table_name(answer.table)),
+        ("table", table_name(way.route.table), _table(rpdb, way, answer)),
         ("type", way.route.type.name.lower(), answer.type.name.lower()),
         ("NIC", rpdb.name(way.oif), rpdb.name(answer.oif)),
         ("next hop", way.gateway or "none", answer.gateway or "none"),
@@ -58,3 +59,9 @@ def _ways(rpdb: Rpdb, walk: Walk, way: Leaves, answer: Route) -> Iterator[str]:
     for what, here, there in pairs:
         if here != there:
             yield f"{what} {here} here, {there} by the kernel"
+
+
+def _table(rpdb: Rpdb, way: Leaves, answer: Route) -> str:
+    """The kernel's table; as long as it keeps local and main in one, it calls both main."""
+    in_one = (way.route.table, answer.table) == (LOCAL_TABLE, MAIN_TABLE) and is_stock(rpdb)
+    return table_name(LOCAL_TABLE if in_one else answer.table)

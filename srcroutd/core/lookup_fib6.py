@@ -78,7 +78,7 @@ def _groups(level: Sequence[Route]) -> Iterator[list[Route]]:
 
 
 def _metric(route: Route) -> int:
-    """What the kernel has; our normal form writes its default as 0, and its own local routes have 0."""
+    """The kernel's number: our normal form has 0 for 1024, the kernel's own routes a true 0."""
     its_own = route.protocol == _KERNEL and route.type in _LOCAL
     return route.metric or (0 if its_own else DEFAULT_METRIC)
 

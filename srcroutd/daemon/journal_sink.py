@@ -27,9 +27,7 @@ RETRY_S = 0.002
 class Journal:
     """Sends entries to journald; ``otherwise`` gets those that it does not take."""
 
-    def __init__(
-        self, otherwise: Sink, path: str = SOCKET, patience_s: float = PATIENCE_S
-    ) -> None:
+    def __init__(self, otherwise: Sink, path: str = SOCKET, patience_s: float = PATIENCE_S) -> None:
         self._otherwise = otherwise
         self._patience_s = patience_s
         self._connection = Connection(path)

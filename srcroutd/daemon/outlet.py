@@ -14,7 +14,7 @@ LIMIT = 1024 * 1024
 """Bytes kept for a reader that is slow."""
 CHUNK = 4096
 """A pipe or socket that poll calls writable takes this much without blocking (pipe(7))."""
-RETRY_S = 0.05
+RETRY_S = 0.01
 
 
 class Outlet:
@@ -25,7 +25,7 @@ class Outlet:
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
         self._kept = bytearray()
-        self._due_s = 0.0
+        self._later = False
 
     @property
     def behind(self) -> bool:
@@ -58,12 +58,15 @@ class Outlet:
                 self._kept.clear()
                 return False
         if self._kept:
-            self._try_again()
+            self._try_later()
         return True
 
-    def _try_again(self) -> None:
-        if self._due_s > time.monotonic():
-            return
-        with suppress(RuntimeError):  # without a loop the next line or the end tries again
-            asyncio.get_running_loop().call_later(RETRY_S, self._flush, 0.0)
-            self._due_s = time.monotonic() + RETRY_S
+    def _try_later(self) -> None:
+        if not self._later:
+            with suppress(RuntimeError):  # without a loop the next line or the end tries again
+                asyncio.get_running_loop().call_later(RETRY_S, self._try_now)
+                self._later = True
+
+    def _try_now(self) -> None:
+        self._later = False
+        self._flush(0.0)

@@ -6,11 +6,10 @@ nothing, ``--undo`` takes all of it out again. A stranger's route is not touched
 before its first change.
 """
 
-from srcroutd.core.net import Action, Family, Network, Route, RouteType, Rule, Scope
-from srcroutd.core.numbering import PRIORITIES_A_SEAT
+from srcroutd.core.net import Action, Family, Route, RouteType, Rule, Scope
 from srcroutd.core.view import View
 from srcroutd.export.document import Document
-from srcroutd.export.kept import Entry, Kept, comment, kept
+from srcroutd.export.kept import Kept, Line, comment, kept, short
 
 PATH = "/usr/local/sbin/srcroutd-routes"
 
@@ -37,23 +36,21 @@ def _script(view: View, nics: tuple[Kept, ...]) -> str:
         _HEAD,
         f"protocol={view.domain.protocol}\n",
         f"tables='{' '.join(str(nic.table) for nic in nics)}'\n",
-        f"priorities='{' '.join(str(nic.first) for nic in nics)}' # the first of "
-        f"{PRIORITIES_A_SEAT} each\n\n",
+        f"priorities='{' '.join(str(nic.first) for nic in nics)}' # the first of ten each\n\n",
         "# The NICs that must be there, with their MACs.\nnics() {\n    cat <<'END'\n",
         *(f"{nic.name} {nic.mac}\n" for nic in nics),
         "END\n}\n",
     ]
     for family, number in ((Family.V4, 4), (Family.V6, 6)):
-        for kind in ("routes", "rules"):
-            parts.append(f"\n{kind}_{number}() {{\n    cat <<'END'\n")
+        for word, kind in (("routes", Route), ("rules", Rule)):
+            parts.append(f"\n{word}_{number}() {{\n    cat <<'END'\n")
             for nic in nics:
-                entries = nic.routes if kind == "routes" else nic.rules
-                parts += _lines(nic, [one for one in entries if one.thing.family is family])
+                parts += _lines(nic, [one for one in nic.of(family) if isinstance(one.thing, kind)])
             parts.append("END\n}\n")
     return "".join([*parts, _BODY])
 
 
-def _lines(nic: Kept, entries: list[Entry]) -> list[str]:
+def _lines(nic: Kept, entries: list[Line]) -> list[str]:
     """The entries as words for ip, the reason above each group that shares one."""
     lines = [comment(nic.heading)] if entries else []
     said = ""
@@ -73,9 +70,9 @@ def rule_words(rule: Rule) -> str:
     words = [f"priority {rule.priority}"]
     if rule.invert:
         words.append("not")
-    words.append(f"from {_prefix(rule.src) if rule.src else 'all'}")
+    words.append(f"from {short(rule.src) if rule.src else 'all'}")
     if rule.dst:
-        words.append(f"to {_prefix(rule.dst)}")
+        words.append(f"to {short(rule.dst)}")
     if rule.mark or rule.mask:
         words.append(f"fwmark {rule.mark:#x}{'' if rule.mask == 2**32 - 1 else f'/{rule.mask:#x}'}")
     words += [f"{word} {name}" for word, name in (("iif", rule.iif), ("oif", rule.oif)) if name]
@@ -94,7 +91,7 @@ def rule_words(rule: Rule) -> str:
 def route_words(route: Route) -> str:
     """A route as one would type it, with what the kernel would fill in: its metric."""
     words = [] if route.type is RouteType.UNICAST else [route.type.name.lower()]
-    words.append("default" if route.dst.prefixlen == 0 else _prefix(route.dst))
+    words.append("default" if route.dst.prefixlen == 0 else short(route.dst))
     if route.gateway:
         words.append(f"via {route.gateway}")
     if route.oif:
@@ -108,11 +105,6 @@ def route_words(route: Route) -> str:
     if route.onlink:
         words.append("onlink")
     return " ".join([*words, f"protocol {route.protocol}"])
-
-
-def _prefix(network: Network) -> str:
-    host = network.prefixlen == network.max_prefixlen
-    return str(network.network_address) if host else str(network)
 
 
 _HEAD = """\
@@ -200,7 +192,7 @@ each() { # -4|-6 WORDS
     sed "s/^/$* /" | ip "$family" -batch - || die "ip refused the above; next: $0 --undo"
 }
 
-ip -N rule show >/dev/null || die "this ip cannot print numbers (ip -N); next: iproute2 5.0 or later"
+ip -N rule show >/dev/null || die "this ip knows no -N; next: iproute2 5.0 or later"
 
 if [ -z "$undo" ]; then
     nics | while read -r nic mac; do
@@ -214,8 +206,9 @@ if [ -z "$undo" ]; then
         for table in $tables; do
             all=$(ip "$family" route show table "$table" 2>/dev/null | wc -l)
             ours=$(ip "$family" route show table "$table" proto "$protocol" 2>/dev/null | wc -l)
+            show="ip $family route show table $table"
             [ "$all" -eq "$ours" ] ||
-                die "table $table holds routes of others; nothing was changed; next: ip $family route show table $table"
+                die "table $table has routes of others; nothing was changed; next: $show"
         done
     done
 fi

@@ -2,22 +2,29 @@
 order in which the daemon puts them in.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from srcroutd.core.desired import Want
-from srcroutd.core.net import Family, Route, Rule
+from srcroutd.core.net import Family, Network, Route, Rule
 from srcroutd.core.numbering import PRIORITIES_A_SEAT
 from srcroutd.core.view import NicView, View
 from srcroutd.export.quoting import device, hardware, remark
 
+T = TypeVar("T", Rule, Route)
+"""A rule or a route."""
+
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Generic[T]):
     """One rule or route, and why it is wanted as a line of comment without its sign."""
 
-    thing: Rule | Route
+    thing: T
     because: str
+
+
+Line = Entry[Route] | Entry[Rule]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +38,8 @@ class Kept:
     mac: str
     table: int
     first: int
-    routes: tuple[Entry, ...]
-    rules: tuple[Entry, ...]
+    routes: tuple[Entry[Route], ...]
+    rules: tuple[Entry[Rule], ...]
     heading: tuple[str, ...]
 
     @property
@@ -40,9 +47,10 @@ class Kept:
         """The last of the NIC's priorities."""
         return self.first + PRIORITIES_A_SEAT - 1
 
-    def of(self, family: Family) -> Iterator[Entry]:
+    def of(self, family: Family) -> Iterator[Line]:
         """Routes, then rules, of one family."""
-        return (entry for entry in (*self.routes, *self.rules) if entry.thing.family is family)
+        yield from (entry for entry in self.routes if entry.thing.family is family)
+        yield from (entry for entry in self.rules if entry.thing.family is family)
 
 
 def kept(view: View) -> tuple[Kept, ...]:
@@ -57,6 +65,12 @@ def comment(lines: tuple[str, ...], sign: str = "# ") -> str:
     return "".join(f"{sign}{line}".rstrip() + "\n" for line in lines)
 
 
+def short(network: Network) -> str:
+    """A prefix as these tools print it: a host without its /32 or /128."""
+    host = network.prefixlen == network.max_prefixlen
+    return str(network.network_address) if host else str(network)
+
+
 def _kept(nic: NicView) -> Kept:
     name, mac = device(nic.link.name), hardware(nic.link.mac)
     eni = nic.eni.id if nic.eni else "-"
@@ -67,30 +81,30 @@ def _kept(nic: NicView) -> Kept:
         mac,
         nic.table,
         nic.priority,
-        tuple(_entry(want) for want in sorted(nic.desired.routes, key=_route_order)),
-        tuple(_entry(want) for want in sorted(nic.desired.rules, key=_rule_order)),
+        tuple(sorted(_entries(nic.desired.routes, Route), key=_route_order)),
+        tuple(sorted(_entries(nic.desired.rules, Rule), key=_rule_order)),
         tuple(map(remark, heading)),
     )
 
 
-def _entry(want: Want) -> Entry:
-    return Entry(want.thing, remark(want.because))
+def _entries(wants: Iterable[Want], kind: type[T]) -> Iterator[Entry[T]]:
+    for want in wants:
+        if isinstance(want.thing, kind):
+            yield Entry(want.thing, remark(want.because))
 
 
-def _route_order(want: Want) -> tuple[int, int, int, str]:
+def _route_order(entry: Entry[Route]) -> tuple[int, int, int, str]:
     """The guard, then what is directly reachable, then what needs a gateway, which the kernel looks
     up.
     """
-    route = want.thing
-    assert isinstance(route, Route)  # noqa: S101 - what derive gave
+    route = entry.thing
     rank = 0 if route.oif == 0 else 1 if route.gateway is None else 2
     return (rank, route.family, int(route.dst.network_address), str(route))
 
 
-def _rule_order(want: Want) -> tuple[int, int, int, int, str]:
+def _rule_order(entry: Entry[Rule]) -> tuple[int, int, int, int, str]:
     """Highest priority first: a jump finds its target. The rest as ``plan`` has it."""
-    rule = want.thing
-    assert isinstance(rule, Rule)  # noqa: S101 - what derive gave
+    rule = entry.thing
     src = rule.src
     start, length = (int(src.network_address), src.prefixlen) if src else (0, 0)
     return (-rule.priority, rule.family, start, length, str(rule))

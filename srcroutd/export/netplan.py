@@ -9,7 +9,7 @@ the address. The header says so and points to networkd's drop-ins, which netplan
 from srcroutd.core.net import MAIN_TABLE, Action, Route, RouteType, Rule, Scope
 from srcroutd.core.view import View
 from srcroutd.export.document import Document
-from srcroutd.export.kept import Entry, Kept, comment, kept
+from srcroutd.export.kept import Kept, Line, comment, kept, short
 
 DIRECTORY = {False: "/etc/netplan", True: "/run/netplan"}
 GUARD_METRIC = 2147483647
@@ -34,7 +34,7 @@ def netplan(view: View, *, temporary: bool = False) -> tuple[Document, ...]:
 
 def _losses(nics: tuple[Kept, ...]) -> tuple[str, ...]:
     rules = [entry for nic in nics for entry in nic.rules]
-    lost = sum(not _sayable(entry) for entry in rules)
+    lost = sum(not _sayable(entry.thing) for entry in rules)
     return (
         "Written by srcroutctl export netplan.",
         "",
@@ -56,8 +56,10 @@ def _losses(nics: tuple[Kept, ...]) -> tuple[str, ...]:
 
 
 def _nic(nic: Kept) -> str:
-    routes = "".join(_item(entry, _route(entry.thing)) for entry in nic.routes)  # type: ignore[arg-type]
-    rules = "".join(_item(entry, _rule(entry.thing)) for entry in nic.rules if _sayable(entry))  # type: ignore[arg-type]
+    routes = "".join(_item(entry, _route(entry.thing)) for entry in nic.routes)
+    rules = "".join(
+        _item(entry, _rule(entry.thing)) for entry in nic.rules if _sayable(entry.thing)
+    )
     text = f'{comment(nic.heading, "    # ")}    "{nic.name}":\n'
     if routes:
         text += f"      routes:\n{routes}"
@@ -66,20 +68,19 @@ def _nic(nic: Kept) -> str:
     return text
 
 
-def _item(entry: Entry, pairs: list[tuple[str, object]]) -> str:
+def _item(entry: Line, pairs: list[tuple[str, object]]) -> str:
     """A mapping in one line below its reason; every value that is no number or word is quoted."""
     said = ", ".join(f"{key}: {value}" for key, value in pairs if value is not None)
     return f"        # {entry.because}\n        - {{{said}}}\n"
 
 
-def _sayable(entry: Entry) -> bool:
+def _sayable(rule: Rule) -> bool:
     """Whether a rule does in netplan what it is there for.
 
     That a delegated prefix is looked up in main can be said but for its suppress_prefixlength: what
     is lost by that are packets to containers that are not there.
     """
-    rule = entry.thing
-    if not isinstance(rule, Rule) or rule.action is not Action.LOOKUP or rule.iif or rule.oif:
+    if rule.action is not Action.LOOKUP or rule.iif or rule.oif:
         return False
     if rule.invert or (rule.mark and rule.mask != 2**32 - 1):
         return False
@@ -89,8 +90,8 @@ def _sayable(entry: Entry) -> bool:
 
 def _rule(rule: Rule) -> list[tuple[str, object]]:
     return [
-        ("from", _quoted(rule.src)),
-        ("to", _quoted(rule.dst)),
+        ("from", _quoted(rule.src and short(rule.src))),
+        ("to", _quoted(rule.dst and short(rule.dst))),
         ("mark", rule.mark or None),
         ("table", rule.table),
         ("priority", rule.priority),

@@ -8,7 +8,7 @@ out, because networkd 252 has no goto. Format: systemd.network(5).
 from srcroutd.core.net import Action, Family, Route, RouteType, Rule, Scope
 from srcroutd.core.view import View
 from srcroutd.export.document import Document
-from srcroutd.export.kept import Entry, Kept, comment, kept
+from srcroutd.export.kept import Kept, Line, comment, kept, short
 
 DIRECTORY = {False: "/etc/systemd/network", True: "/run/systemd/network"}
 """Where .network files and their drop-ins live; what is in /run is gone after a reboot."""
@@ -27,7 +27,8 @@ def _document(nic: Kept, directory: str) -> Document:
     )
     sections = "".join(
         f"\n# {entry.because}\n{text}"
-        for entry in (*nic.routes, *nic.rules)
+        for family in Family
+        for entry in nic.of(family)
         if (text := _section(entry))
     )
     return Document(
@@ -44,13 +45,13 @@ _REMARKS = (
     "This instead of srcroutd, not beside it: what networkd makes is networkd's. For others'",
     "rules and routes, networkd deletes what it did not make when it (re)starts, unless",
     "networkd.conf says ManageForeignRoutingPolicyRules=no and ManageForeignRoutes=no.",
-    "A reload drops and sets the NIC's addresses again; connections live through it.",
+    "A reload may take the NIC's addresses away for a moment.",
     "",
     "Left out: the rules with goto and nop, which networkd cannot say and which only save time.",
 )
 
 
-def _section(entry: Entry) -> str:
+def _section(entry: Line) -> str:
     """One section, empty for what is left out."""
     match entry.thing:
         case Rule(action=Action.GOTO | Action.NOP):
@@ -72,8 +73,8 @@ def _rule(rule: Rule) -> list[tuple[str, object]]:
         ("Family", "ipv4" if rule.family is Family.V4 else "ipv6"),
         ("Priority", rule.priority),
         ("InvertRule", "yes" if rule.invert else None),
-        ("From", rule.src),
-        ("To", rule.dst),
+        ("From", rule.src and short(rule.src)),
+        ("To", rule.dst and short(rule.dst)),
         ("FirewallMark", f"{rule.mark}/{rule.mask}" if rule.mark or rule.mask else None),
         ("IncomingInterface", rule.iif),
         ("OutgoingInterface", rule.oif),

@@ -33,7 +33,7 @@ _REMARKS = (
     "Written by srcroutctl export windows. Run it in PowerShell as Administrator; where a route is",
     "there already, Windows says so and changes nothing. The addresses must stand on the NICs.",
     "",
-    "Left out, because Windows needs none of it: rules, tables, the connected subnets.",
+    "Left out, because Windows needs none of it: rules, tables, routes to subnets.",
     "Left out, because Windows has nothing like it: the guard that lets no packet of an ENI leave",
     "by another NIC, and delegated prefixes.",
 )
@@ -41,10 +41,8 @@ _REMARKS = (
 
 def _defaults(nic: Kept) -> list[Route]:
     """The default routes of a NIC, IPv4 first."""
-    routes = [entry.thing for entry in nic.routes if isinstance(entry.thing, Route)]
-    found = [
-        route for route in routes if route.dst.prefixlen == 0 and route.type is RouteType.UNICAST
-    ]
+    routes = [entry.thing for entry in nic.routes]
+    found = [one for one in routes if one.dst.prefixlen == 0 and one.type is RouteType.UNICAST]
     return sorted(found, key=lambda route: route.family)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from srcroutd.control.client import Client
 from srcroutd.control.limits import Limits
 from srcroutd.control.server import Server, control_server, metrics_server
+from srcroutd.core.entries import once_done
 from srcroutd.core.entry import Entry
 from srcroutd.core.metrics import Metrics
 from srcroutd.core.view import Cleaned, View
@@ -30,6 +31,7 @@ class Desk:
         self.meter = Meter()
         self.record: list[Entry] = []
         self.reconciled = 0
+        self.round_s = 0.01
         self.cleanups: list[bool] = []
         self.broken: Exception | None = None
         self.subscribers: list[Callable[[Entry], None]] = [self.meter.entry]
@@ -55,9 +57,14 @@ class Desk:
         for subscriber in tuple(self.subscribers):
             subscriber(entry)
 
+    def chatter(self) -> None:
+        """Say a lot."""
+        for _ in range(200):
+            self.say(once_done("x" * 500))
+
     async def reconcile(self) -> View:
-        """Take a moment."""
-        await asyncio.sleep(0.01)
+        """Take the time that a round takes."""
+        await asyncio.sleep(self.round_s)
         self.reconciled += 1
         return self.now
 

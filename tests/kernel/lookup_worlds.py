@@ -1,11 +1,11 @@
 """Random worlds for the walk: rules, routes, sysctls, and the packets that are sent through them.
 
-A world is applied to the kernel as it is drawn; what the kernel refuses is left out, and the walk
-sees what the kernel then holds.
+A world is applied to the kernel as it is drawn; what the kernel refuses of it is not there, for the
+walk sees what the kernel then holds.
 """
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from itertools import product
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from srcroutd.core.lookup_values import Packet
 from srcroutd.core.net import IP, Action, Family, Network, Route, RouteType, Rule, Scope
-from srcroutd.kernel.codec_route import decode_route
+from srcroutd.kernel.codec_route import RTMSG
 from srcroutd.kernel.messages import (
     Message,
     add_rule,
@@ -28,6 +28,7 @@ from srcroutd.kernel.requests import Requests
 V4, V6 = Family.V4, Family.V6
 TABLES = (100, 101, 254)
 OURS = 83
+_KERNEL = 2
 NICS = ("eth1", "eth2", "eth3", "eth4", "eth5")
 _MADE = "".join(
     f"link add eth{n} type veth peer name p{n}\n"
@@ -60,8 +61,8 @@ link set eth4 up
 link set p4 up
 address add 203.0.114.1/24 dev eth5
 """
-"""Two NICs in one subnet, one NIC without carrier, one without addresses, one down. Nothing here is still on
-its way (a link-local address being proven), so that each question has one answer.
+"""Two NICs in one subnet, one NIC without carrier, one without addresses, one down. Nothing here
+is still on its way (a link-local address being proven), so each question has one answer.
 """
 
 _DESTINATIONS: dict[Family, tuple[str, ...]] = {
@@ -76,7 +77,16 @@ _DESTINATIONS: dict[Family, tuple[str, ...]] = {
     ),
 }
 _SOURCES: dict[Family, tuple[str | None, ...]] = {
-    V4: (None, "192.0.2.1", "192.0.2.7", "192.0.2.2", "10.10.10.10", "172.16.5.9", "203.0.113.1", "127.0.0.1"),
+    V4: (
+        None,
+        "192.0.2.1",
+        "192.0.2.7",
+        "192.0.2.2",
+        "10.10.10.10",
+        "172.16.5.9",
+        "203.0.113.1",
+        "127.0.0.1",
+    ),
     V6: (None, "2001:db8:1::1", "2001:db8:1::2", "fd00:3::1", "2001:db8:77::9"),
 }
 _PREFIXES: dict[Family, tuple[str, ...]] = {
@@ -91,13 +101,21 @@ _PREFIXES: dict[Family, tuple[str, ...]] = {
     ),
 }
 _GATEWAYS: dict[Family, tuple[str, ...]] = {
-    V4: ("192.0.2.254", "198.51.100.62", "198.51.100.66", "203.0.113.254", "10.0.0.2", "172.31.0.1"),
+    V4: (
+        "192.0.2.254",
+        "198.51.100.62",
+        "198.51.100.66",
+        "203.0.113.254",
+        "10.0.0.2",
+        "172.31.0.1",
+    ),
     V6: ("2001:db8:1::fe", "2001:db8:2::fe", "fd00:3::fe", "fe80::1", "2001:db8:99::1"),
 }
 _PREFSRCS: dict[Family, tuple[str, ...]] = {
     V4: ("192.0.2.1", "192.0.2.7", "192.0.2.2", "10.10.10.10"),
     V6: ("2001:db8:1::1", "2001:db8:2::1", "2001:db8:10::10"),
 }
+_SUPPRESSIONS = {V4: (-1, -1, 0, 1, 12, 23, 24, 32), V6: (-1, -1, 0, 3, 31, 32, 64, 128)}
 _TYPES = (
     *(RouteType.UNICAST,) * 8,
     *(RouteType.UNREACHABLE, RouteType.PROHIBIT, RouteType.BLACKHOLE, RouteType.THROW),
@@ -150,7 +168,7 @@ def rules(draw: st.DrawFn, family: Family) -> Rule:
         mask=draw(st.sampled_from((0xFFFFFFFF, 0xFF0000, 0xF))) if "mark" in has else 0,
         invert=draw(st.booleans()) and draw(st.booleans()),
         goto=priority + draw(st.integers(1, 6)) if action is Action.GOTO else 0,
-        suppress_prefixlength=draw(st.sampled_from((-1, -1, 0, 1, 12, 24, 32))) if lookup else -1,
+        suppress_prefixlength=draw(st.sampled_from(_SUPPRESSIONS[family])) if lookup else -1,
         protocol=OURS,
     )
 
@@ -160,7 +178,11 @@ def routes(draw: st.DrawFn, family: Family, indexes: dict[str, int]) -> Route:
     """One route of any kind; not each is one that the kernel takes."""
     kind = draw(st.sampled_from(_TYPES))
     out = kind is RouteType.UNICAST
-    gateway = ip_address(draw(st.sampled_from(_GATEWAYS[family]))) if out and draw(st.booleans()) else None
+    gateway = (
+        ip_address(draw(st.sampled_from(_GATEWAYS[family])))
+        if out and draw(st.booleans())
+        else None
+    )
     v4 = family is V4
     scope = Scope.GLOBAL
     if v4 and kind is RouteType.LOCAL:
@@ -228,7 +250,8 @@ def packets(family: Family) -> Iterator[Packet]:
         yield Packet(to, source, mark=mark)
         nic = NICS[number % len(NICS)]
         yield Packet(to, source, oif=nic, mark=mark)
-        yield Packet(to, source, iif=nic, mark=mark)
+        if not to.is_multicast:
+            yield Packet(to, source, iif=nic, mark=mark)
 
 
 def addresses(family: Family) -> frozenset[IP]:
@@ -237,24 +260,37 @@ def addresses(family: Family) -> frozenset[IP]:
     return frozenset(ip_address(word) for word in words if word)
 
 
-async def apply(requests: Requests, world: World) -> None:
-    """Make the kernel hold a world and nothing else of the kind."""
+def prepare(world: World) -> None:
+    """Set what of a world is neither rule nor route."""
     for name, value in world.sysctls:
         (Path("/proc/sys/net") / name).write_text(str(value))
     state = "failed" if world.dead else "noarp lladdr 02:00:00:00:00:99"
     subprocess.run(f"ip neigh replace {DEAD} dev eth1 nud {state}".split(), check=True)
+
+
+async def apply(requests: Requests, world: World) -> None:
+    """Make the kernel hold the rules and routes of a world and nothing else of the kind."""
     await clear(requests, world.family)
-    puts = [put_route(route, replace=False) for route in world.routes]
-    await requests.execute(puts)
+    await lay(requests, world.routes)
     await requests.execute([add_rule(rule, exclusive=False) for rule in world.rules])
 
 
+async def lay(requests: Requests, routes: Iterable[Route]) -> None:
+    """Put routes in, as far as the kernel takes them."""
+    await requests.execute([put_route(route, replace=False) for route in routes])
+
+
 async def clear(requests: Requests, family: Family) -> None:
-    """Take away every rule, and every route that an example put in."""
-    gone: list[Message] = [delete_dumped_rule(body) for body in await requests.rules(family)]
+    """Take away every rule and all that ``lift`` does."""
+    await lift(requests, family)
+    await requests.execute([delete_dumped_rule(body) for body in await requests.rules(family)])
+
+
+async def lift(requests: Requests, family: Family) -> None:
+    """Take away every route that the kernel or ``SETTLE`` did not put in."""
+    gone: list[Message] = []
     for table in (*TABLES, 253, 255):
-        for body in await requests.routes(family, table):
-            route = decode_route(body)
-            if route and route.protocol == OURS:
-                gone.append(delete_dumped_route(body))
+        found = await requests.routes(family, table)
+        strange = [body for body in found if RTMSG.unpack_from(body)[5] != _KERNEL]
+        gone += map(delete_dumped_route, strange)
     await requests.execute(gone)

@@ -29,6 +29,7 @@ NASTY = {
     "all of Unicode": "ä 中 🐙 \U0010ffff",
     "a megabyte": "0123456789abcdef" * 65536,
     "a megabyte of lines": "0123456789abcde\n" * 65536,
+    "more than a datagram takes": "0123456789abcde\n" * 1_300_000,
 }
 
 

@@ -54,7 +54,7 @@ def rectangles(root: ET.Element, *kinds: str) -> list[Rectangle]:
 def extent(text: ET.Element) -> Rectangle:
     """The room that a text of one width takes."""
     size, content = float(text.get("font-size", "0")), text.text or ""
-    wide = sum(2 if one > "\u2e7f" else 1 for one in content) * WIDEST * size
+    wide = sum(2 if one > "\u024f" else 1 for one in content) * WIDEST * size
     x, y = float(text.get("x", "0")), float(text.get("y", "0"))
     if text.get("text-anchor") == "middle":
         x -= wide / 2
@@ -83,6 +83,18 @@ def boxes(root: ET.Element) -> Iterator[tuple[Rectangle, list[ET.Element]]]:
             yield rectangle(outer), list(group.iter(f"{SVG}text"))
 
 
+def heads(root: ET.Element) -> Iterator[tuple[Rectangle, list[Rectangle]]]:
+    """Each lane with the room of what stands in its head."""
+    for group in root.iter(f"{SVG}g"):
+        if not group.get("id"):
+            lane, _, *chips = map(rectangle, group.findall(f"{SVG}rect"))
+            words = [
+                one for one in group.findall(f"{SVG}text") if "chip" not in str(one.get("class"))
+            ]
+            told = [extent(one) for one in words if float(one.get("y", "0")) < lane[1] + 40]
+            yield lane, [*chips, *told]
+
+
 def arrows(root: ET.Element) -> list[Rectangle]:
     lines = [one for one in root.iter(f"{SVG}line") if one.get("class") in {"arrow", "broken"}]
     ends = [[float(one.get(name, "0")) for name in ("x1", "y1", "x2", "y2")] for one in lines]
@@ -103,6 +115,9 @@ def assert_well_laid(root: ET.Element) -> None:
             assert within(extent(text), outer), text.text
         for first, second in combinations(texts, 2):
             assert apart(extent(first), extent(second)), (first.text, second.text)
+    for lane, parts in heads(root):
+        assert all(within(part, lane) for part in parts)
+        assert all(apart(one, other) for one, other in combinations(parts, 2))
     for arrow in arrows(root):
         assert arrow[0] < arrow[2]
         for outer, _ in placed:

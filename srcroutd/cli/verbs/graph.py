@@ -45,15 +45,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Draw the picture of what the daemon sees, or of what this host shows."""
-    if options.json and options.format:
-        raise NotDrawn(
-            f"--json and --format {options.format} are two formats; next: leave one of them out"
-        )
     return draw(sight(options), options)
 
 
 def draw(view: View, options: argparse.Namespace) -> int:
     """Draw the picture of a view."""
+    if options.json and options.format:
+        raise NotDrawn(
+            f"--json and --format {options.format} are two formats; next: leave one of them out"
+        )
     picture = scene(chosen(view, options.nic))
     form = "json" if options.json else options.format or "terminal"
     if form == "terminal" and not options.output:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from srcroutd.export.graph.measure import CELL, Area, Chip, Look, Text, chip, chip_width
+from srcroutd.export.graph.measure import CELL, Area, Chip, Look, Text, chip, chip_width, columns
 from srcroutd.export.graph.picture import Line, Mark, Node
-from srcroutd.export.graph.text import cells, wrap
+from srcroutd.export.graph.text import wrap
 
 ROW = 18.0
 PAD = 12.0
@@ -52,14 +52,14 @@ class _Row:
 
 def lead_of(nodes: Iterable[Node]) -> int:
     """The widest lead of some nodes, in columns of text."""
-    return max((cells(line.lead) for node in nodes for line in node.lines), default=0)
+    return max((columns(line.lead) for node in nodes for line in node.lines), default=0)
 
 
 def needed(node: Node, lead: int) -> float:
     """The width that a node's box needs if leads take ``lead`` columns."""
     start = _start(node, lead)
     rows = max(_right(row, start) + _flag(row) for row in _rows(node))
-    return 2 * PAD + max(rows, cells(node.title) * CELL)
+    return 2 * PAD + max(rows, columns(node.title) * CELL)
 
 
 def height(node: Node) -> float:
@@ -83,7 +83,7 @@ def box(node: Node, column: Column, y: float) -> Box:
         if row.text:
             texts.append(Text(left + start, baseline, row.text, row.look))
         if row.note:
-            room = _right(row, start) - cells(row.note) * CELL
+            room = _right(row, start) - columns(row.note) * CELL
             texts.append(Text(left + room, baseline, row.note, "muted"))
         if row.flag:
             chips.append(chip(right, middle, row.flag, "bad"))
@@ -97,8 +97,8 @@ def _start(node: Node, lead: int) -> float:
 
 def _right(row: _Row, start: float) -> float:
     """Where a row's texts end."""
-    note = cells(row.note) + BETWEEN if row.note else 0
-    return start + (cells(row.text) + note) * CELL
+    note = columns(row.note) + BETWEEN if row.note else 0
+    return start + (columns(row.text) + note) * CELL
 
 
 def _flag(row: _Row) -> float:

@@ -6,7 +6,7 @@ ampersand an entity (graphviz.org: "The DOT Language", "escString").
 
 from collections.abc import Iterator
 
-from srcroutd.export.graph.picture import Edge, Mark, Node, Picture
+from srcroutd.export.graph.picture import Edge, Mark, Node, Picture, Tone
 
 RED = "#b3261e"
 
@@ -27,7 +27,8 @@ def _lines(picture: Picture) -> Iterator[str]:
     for nic, nodes in picture.lanes():
         yield f"  subgraph {_quoted(f'cluster_{nic.id}')} {{"
         said = () if nic.folded else tuple(line.words() for line in nic.lines)
-        yield f'    label={_label(nic.heading(), *said)}; style="rounded"; color="#dbe1e7";'
+        colour = f'"{RED}"; fontcolor="{RED}"' if nic.tone is Tone.BAD else '"#dbe1e7"'
+        yield f'    label={_label(nic.heading(), *said)}; style="rounded"; color={colour};'
         for node in (nic,) if nic.folded or not nodes else nodes:
             yield f"    {_node(node)}"
         yield "  }"

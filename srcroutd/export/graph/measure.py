@@ -7,12 +7,13 @@ figures are those of the widest common fonts (pixels at size 1).
 from dataclasses import dataclass
 from typing import Literal
 
-from srcroutd.export.graph.text import cells
-
 MONO = 0.62
 SIZE = 12.0
 CELL = MONO * SIZE
 """Width of one column of the text in boxes."""
+
+LATIN = "\u024f"
+"""The last letter that a font for Latin has."""
 
 Face = Literal["mono", "prose"]
 Look = Literal["ink", "muted", "strong", "bad", "chip", "good", "warning", "quiet"]
@@ -66,10 +67,17 @@ class Chip:
     look: Look
 
 
+def columns(content: str) -> int:
+    """Columns that a text takes in a font of one width. What is not Latin comes from another font,
+    where nobody knows: two are enough.
+    """
+    return len(content) if content.isascii() else sum(1 if one <= LATIN else 2 for one in content)
+
+
 def width(content: str, size: float = SIZE, face: Face = "mono") -> float:
     """The room that a text takes, rather too much than too little."""
     if face == "mono":
-        return cells(content) * MONO * size
+        return columns(content) * MONO * size
     return size * sum(_prose(one) for one in content)
 
 

@@ -8,7 +8,7 @@ semicolon away where ``style`` or ``classDef`` stands before it (mermaid 11, ``e
 import re
 from collections.abc import Iterator
 
-from srcroutd.export.graph.picture import Mark, Node, Picture
+from srcroutd.export.graph.picture import Mark, Node, Picture, Tone
 
 _OF_ITS_OWN = re.compile(r"style|classDef|:(?=//)|(?<=www)\.")
 """What it would still take for its own: statements and links."""
@@ -40,6 +40,9 @@ def _lines(picture: Picture) -> Iterator[str]:
         yield f"  {edge.start} {arrow}{label} {edge.end}"
     if legend := [f"{mark.value}: {words}" for mark, words in picture.legend()]:
         yield f"  legend[{_label(*legend)}]:::drift"
+    for nic, _ in picture.lanes():
+        if nic.tone is Tone.BAD:
+            yield f"  class lane_{nic.id} drift"
     yield "  classDef plain fill:none,stroke:none"
     yield "  classDef drift stroke:#b3261e,stroke-width:2px,color:#b3261e"
     red = [number for number, edge in enumerate(picture.edges) if edge.mark is not Mark.NONE]

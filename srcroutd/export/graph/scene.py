@@ -25,6 +25,9 @@ MOST = 16
 SENTENCE = 300
 """Characters of a note from elsewhere that are shown."""
 
+NAME = 30
+"""Characters of a device's name: it has 15 bytes, which may be anything (IFNAMSIZ, net/if.h)."""
+
 Part = Node | Edge
 
 
@@ -119,7 +122,7 @@ def _head(view: View, nic: NicView, lane: str, *, lines: Sequence[Line], folded:
     return Node(
         lane,
         Kind.NIC,
-        clean(nic.link.name),
+        clean(nic.link.name, NAME),
         lane,
         lines=tuple(lines),
         eni=clean(nic.eni.id) if nic.eni else "",
@@ -200,7 +203,7 @@ def _way_out(nic: NicView, lane: str, row: int, family: Family, own: Drift) -> I
     out = Line(f"via {gateway}") if gateway else Line("no gateway: its subnet only")
     if not nic.link.up:
         out = Line("nothing leaves: the NIC is down")
-    title = f"leaves by {clean(nic.link.name)}"
+    title = f"leaves by {clean(nic.link.name, NAME)}"
     yield Node(f"{lane}gateway{row}", Kind.GATEWAY, title, lane, row, (out,))
     defaults = [line for line in routes if line.lead == "default" and "(guard)" not in line.text]
     yield Edge(f"{lane}table{row}", f"{lane}gateway{row}", mark=marked(defaults))
@@ -220,7 +223,7 @@ def _not_kept(nic: NicView, lane: str) -> Iterator[Part]:
     halves = [nic.eni.v4, nic.eni.v6] if nic.eni else []
     gateways = tuple(Line(f"via {half.gateway}") for half in halves if half and half.gateway)
     if gateways:
-        title = f"leaves by {clean(nic.link.name)}"
+        title = f"leaves by {clean(nic.link.name, NAME)}"
         yield Node(f"{lane}gateway0", Kind.GATEWAY, title, lane, 0, gateways)
         yield Edge(f"{lane}table0", f"{lane}gateway0")
 

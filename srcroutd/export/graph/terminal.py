@@ -80,12 +80,13 @@ def _frame(nic: Node) -> Iterator[Drawn]:
     that do not fit stand below it.
     """
     facts = "  ".join(part for part in (nic.eni, nic.role) if part)
-    room = WIDTH - 10 - cells(nic.title) - cells(nic.state)
+    title = wrap(nic.title, WIDTH - 10 - cells(nic.state))[0]
+    room = WIDTH - 10 - cells(title) - cells(nic.state)
     above = facts if cells(facts) + 2 <= room else ""
     between = "─" * (room - cells(above) - (2 if above else 0))
     yield (
         Span("┌─ "),
-        Span(nic.title, "strong"),
+        Span(title, "strong"),
         Span(f"  {above}" if above else ""),
         Span(f" {between}── "),
         Span(nic.state, SHADES[nic.tone]),
