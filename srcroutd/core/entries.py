@@ -4,6 +4,8 @@ metadata are in ``difference``).
 An entry says what happened, to whom and why, so that it can be read alone and found by its fields.
 """
 
+from dataclasses import replace
+
 from srcroutd.core.entry import GENERATION, Entry, Kind, Who
 from srcroutd.core.inventory import Unknown
 from srcroutd.core.net import Network, Route, Rule
@@ -26,8 +28,8 @@ def applied(operation: Operation, who: Who, generation: int) -> Entry:
     fields[GENERATION] = str(generation)
     was = ""
     if operation.replaces:
-        fields["SRCROUTD_WAS"] = str(operation.replaces)
-        was = f"; was: {operation.replaces}"
+        fields["SRCROUTD_WAS"] = _was(operation.replaces, operation.thing)
+        was = f"; was: {fields['SRCROUTD_WAS']}"
     return _entry(
         _APPLIED[type(operation.thing), operation.verb],
         f"generation {generation}  {who}  {fields['SRCROUTD_OPERATION']}  "
@@ -292,6 +294,13 @@ def _operation_fields(operation: Operation, who: Who) -> dict[str, str]:
     if address:
         fields["SRCROUTD_ADDRESS"] = str(address)
     return fields
+
+
+def _was(route: Route, now: Rule | Route) -> str:
+    """A route as the kernel told it, with the name of its NIC if that is still the same one."""
+    if isinstance(now, Route) and now.oif == route.oif:
+        return str(replace(route, dev=now.dev))
+    return str(route)
 
 
 def _address(source: Network) -> object:

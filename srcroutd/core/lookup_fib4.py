@@ -3,6 +3,9 @@
 Written after fib_table_lookup (net/ipv4/fib_trie.c) and fib_lookup (include/net/ip_fib.h).
 """
 
+import errno
+from dataclasses import replace
+
 from srcroutd.core.lookup_rules import REFUSALS, Flow, Found, Verdict, walk_rules
 from srcroutd.core.lookup_source4 import bearers
 from srcroutd.core.lookup_values import UNKNOWN_ROUTES, Rpdb
@@ -30,13 +33,13 @@ def look_up(rpdb: Rpdb, flow: Flow, *, dead_too: bool = False) -> Verdict:
     )
     if verdict.doubt or not is_stock(rpdb):
         return verdict
-    merged = _merged(rpdb, flow, dead_too=dead_too)
+    merged, errnos = _merged(rpdb, flow, dead_too=dead_too)
     if (merged.route, merged.doubt) == (_way(verdict), ""):
-        return verdict
-    doubt = (
-        "this host may never have had rules of its own, and then looks in local and main at once"
+        return replace(verdict, instead=errnos)
+    unsure = (
+        "a host that never had a rule of its own looks in local and main at once; this may be one"
     )
-    return Verdict(verdict.steps, verdict.rule, verdict.route, doubt=merged.doubt or doubt)
+    return replace(verdict, doubt=merged.doubt or unsure)
 
 
 def _way(verdict: Verdict) -> Route | None:
@@ -53,16 +56,21 @@ def is_stock(rpdb: Rpdb) -> bool:
     )
 
 
-def _merged(rpdb: Rpdb, flow: Flow, *, dead_too: bool) -> Found:
-    """The answer as long as nobody ever added a rule: one trie for local and main, then default."""
+def _merged(rpdb: Rpdb, flow: Flow, *, dead_too: bool) -> tuple[Found, frozenset[int]]:
+    """The answer as long as nobody ever added a rule, and the errnos there may be if it is none.
+
+    Local and main are one tree then; whatever it refuses, table default is asked after it.
+    """
+    errnos = {errno.ENETUNREACH}
     for tables in ((LOCAL_TABLE, MAIN_TABLE), (DEFAULT_TABLE,)):
         found = best_route(rpdb, tables, flow, dead_too=dead_too)
         if found.doubt:
-            return found
-        route = found.route
-        if route and route.type is not RouteType.THROW and route.type not in REFUSALS:
-            return found
-    return Found()
+            return found, frozenset()
+        if found.route and found.route.type in REFUSALS:
+            errnos.add(REFUSALS[found.route.type])
+        elif found.route and found.route.type is not RouteType.THROW:
+            return found, frozenset()
+    return Found(), frozenset(errnos)
 
 
 def best_route(rpdb: Rpdb, tables: tuple[int, ...], flow: Flow, *, dead_too: bool = False) -> Found:
@@ -105,12 +113,14 @@ def is_own(rpdb: Rpdb, ip: IP) -> bool | None:
     """
     if bearers(rpdb, ip):
         return True
-    flow = Flow(ip, None)
-    found = best_route(rpdb, (LOCAL_TABLE,), flow)
-    local = found.route is not None and found.route.type is RouteType.LOCAL
+    said = {_is_local(rpdb, ip, (LOCAL_TABLE,))}
+    if is_stock(rpdb):
+        said.add(_is_local(rpdb, ip, (LOCAL_TABLE, MAIN_TABLE)))
+    return said.pop() if len(said) == 1 else None
+
+
+def _is_local(rpdb: Rpdb, ip: IP, tables: tuple[int, ...]) -> bool | None:
+    found = best_route(rpdb, tables, Flow(ip, None))
     if found.doubt:
         return None
-    if local and is_stock(rpdb):
-        merged = best_route(rpdb, (LOCAL_TABLE, MAIN_TABLE), flow)
-        return True if merged.route is found.route and not merged.doubt else None
-    return local
+    return found.route is not None and found.route.type is RouteType.LOCAL

@@ -75,7 +75,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the RPDB says: a route, a refusal (``refusal`` is its errno), or ``doubt``."""
+    """What the RPDB says: a route, a refusal (``refusal`` is its errno), or ``doubt``.
+
+    ``instead`` are errnos that the kernel may give in place of ``refusal``.
+    """
 
     steps: tuple[Step, ...]
     rule: Rule | None = None
@@ -83,6 +86,12 @@ class Verdict:
     refusal: int = 0
     why: str = ""
     doubt: str = ""
+    instead: frozenset[int] = frozenset()
+
+    @property
+    def errnos(self) -> frozenset[int]:
+        """The errnos of a refusal."""
+        return self.instead | {self.refusal}
 
 
 Look = Callable[[int], Found]

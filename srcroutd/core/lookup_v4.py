@@ -81,7 +81,7 @@ def _way_out(rpdb: Rpdb, packet: Packet, verdict: Verdict, oif: int) -> End:
         return _assumed_on_link(rpdb, packet, oif)
     route = verdict.route
     if route is None or verdict.refusal:
-        return Refused(frozenset({verdict.refusal}), verdict.why, verdict.rule, route)
+        return Refused(verdict.errnos, verdict.why, verdict.rule, route)
     if route.type is RouteType.LOCAL:
         chosen = Source(route.prefsrc or packet.dst, 2 if route.prefsrc else 3, "it is our own")
         return Leaves(route, verdict.rule, LOOPBACK_INDEX, None, _bound(packet) or chosen)
@@ -166,7 +166,7 @@ def _way_through(rpdb: Rpdb, packet: Packet, verdict: Verdict, forwarding: int) 
         why = f"it is not for this host, and {packet.iif} does not forward"
         return Refused(frozenset({errno.EHOSTUNREACH}), why, rule, route)
     if verdict.refusal or route is None:
-        return Refused(frozenset({verdict.refusal}), verdict.why, rule, route)
+        return Refused(verdict.errnos, verdict.why, rule, route)
     if route.type not in {RouteType.UNICAST, RouteType.LOCAL}:
         return Beyond(f"a {route.type.name.lower()} that comes in")
     if rpdb.in_vrf(route.oif):

@@ -44,7 +44,7 @@ def _end(rpdb: Rpdb, packet: Packet, verdict: Verdict) -> End:
     if verdict.doubt:
         return Beyond(verdict.doubt)
     if verdict.refusal or route is None:
-        return Refused(frozenset({verdict.refusal}), verdict.why, rule, route)
+        return Refused(verdict.errnos, verdict.why, rule, route)
     if rpdb.in_vrf(route.oif):
         return Beyond(f"{rpdb.name(route.oif)} belongs to a VRF")
     here = route.type in {RouteType.LOCAL, RouteType.ANYCAST}

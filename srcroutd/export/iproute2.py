@@ -156,6 +156,9 @@ rules_now() { # -4|-6
             line = "priority " priority
             for (at = 2; at < NF - 1; at++)
                 line = line " " $at
+            sub(/ 6$/, " blackhole", line)
+            sub(/ 7$/, " unreachable", line)
+            sub(/ 8$/, " prohibit", line)
             print line " protocol " protocol
         }'
 }
@@ -185,11 +188,14 @@ lacking() {
     awk '!second && $0 == "" { second = 1; next } !second { first[$0] = 1; next } !($0 in first)'
 }
 
-# Does the same with each line it reads.
-each() { # -4|-6 WORDS
-    family=$1
-    shift
-    sed "s/^/$* /" | ip "$family" -batch - || die "ip refused the above; next: $0 --undo"
+# Does the same with each line. They come as a word, not through a pipe: a list of rules that is
+# still being read while the first of them go has gaps.
+each() { # LINES -4|-6 WORDS
+    [ -n "$1" ] || return 0
+    lines=$1 family=$2
+    shift 2
+    printf '%s\n' "$lines" | sed "s/^/$* /" | ip "$family" -batch - ||
+        die "ip refused the above; next: $0 --undo"
 }
 
 ip -N rule show >/dev/null || die "this ip knows no -N; next: iproute2 5.0 or later"
@@ -215,10 +221,12 @@ fi
 
 # Routes before the rules that need them, and the other way round when they go.
 for family in $families; do
-    wanted routes "$family" | each "$family" route replace
-    { rules_now "$family" && echo && wanted rules "$family"; } | lacking | each "$family" rule add
-    { wanted rules "$family" && echo && rules_now "$family"; } | lacking | each "$family" rule del
-    { wanted routes "$family" | keys && echo && routes_now "$family" | keys; } | lacking |
-        each "$family" route del
+    each "$(wanted routes "$family")" "$family" route replace
+    due=$({ rules_now "$family" && echo && wanted rules "$family"; } | lacking)
+    each "$due" "$family" rule add
+    due=$({ wanted rules "$family" && echo && rules_now "$family"; } | lacking)
+    each "$due" "$family" rule del
+    due=$({ wanted routes "$family" | keys && echo && routes_now "$family" | keys; } | lacking)
+    each "$due" "$family" route del
 done
 """

@@ -81,8 +81,8 @@ def _kept(nic: NicView) -> Kept:
         mac,
         nic.table,
         nic.priority,
-        tuple(sorted(_entries(nic.desired.routes, Route), key=_route_order)),
-        tuple(sorted(_entries(nic.desired.rules, Rule), key=_rule_order)),
+        _once(sorted(_entries(nic.desired.routes, Route), key=_route_order)),
+        _once(sorted(_entries(nic.desired.rules, Rule), key=_rule_order)),
         tuple(map(remark, heading)),
     )
 
@@ -93,18 +93,26 @@ def _entries(wants: Iterable[Want], kind: type[T]) -> Iterator[Entry[T]]:
             yield Entry(want.thing, remark(want.because))
 
 
-def _route_order(entry: Entry[Route]) -> tuple[int, int, int, str]:
+def _once(entries: Iterable[Entry[T]]) -> tuple[Entry[T], ...]:
+    """Each thing once, with its first reason: two ENIs in a subnet are two reasons for a route."""
+    found: dict[T, Entry[T]] = {}
+    for entry in entries:
+        found.setdefault(entry.thing, entry)
+    return tuple(found.values())
+
+
+def _route_order(entry: Entry[Route]) -> tuple[int, int, int, str, str]:
     """The guard, then what is directly reachable, then what needs a gateway, which the kernel looks
     up.
     """
     route = entry.thing
     rank = 0 if route.oif == 0 else 1 if route.gateway is None else 2
-    return (rank, route.family, int(route.dst.network_address), str(route))
+    return (rank, route.family, int(route.dst.network_address), str(route), entry.because)
 
 
-def _rule_order(entry: Entry[Rule]) -> tuple[int, int, int, int, str]:
+def _rule_order(entry: Entry[Rule]) -> tuple[int, int, int, int, str, str]:
     """Highest priority first: a jump finds its target. The rest as ``plan`` has it."""
     rule = entry.thing
     src = rule.src
     start, length = (int(src.network_address), src.prefixlen) if src else (0, 0)
-    return (-rule.priority, rule.family, start, length, str(rule))
+    return (-rule.priority, rule.family, start, length, str(rule), entry.because)

@@ -7,7 +7,7 @@ table and priorities; ``--undo`` does only that. Left out is the pair of rules t
 packets some time: NetworkManager has no goto. Format: nm-settings-nmcli(5).
 """
 
-from srcroutd.core.net import Action, Family, Route, RouteType, Rule
+from srcroutd.core.net import Action, Family, Route, RouteType, Rule, Scope
 from srcroutd.core.view import View
 from srcroutd.export.document import Document
 from srcroutd.export.kept import Kept, Line, comment, kept, short
@@ -98,6 +98,8 @@ def _route(route: Route) -> str:
     words.append(str(route.identity[3]))
     if route.onlink:
         words.append("onlink=true")
+    if route.family is Family.V4 and route.gateway is None and route.scope is Scope.GLOBAL:
+        words.append("scope=0")  # else NetworkManager takes link
     if route.prefsrc:
         words.append(f"src={route.prefsrc}")
     words.append(f"table={route.table}")
@@ -127,10 +129,10 @@ case ${1-} in
 --undo) undo=yes ;;
 *) echo "usage: $0 [--undo]" >&2 && exit 64 ;;
 esac
-
 """
 
-_PERSISTENT = r"""# What an earlier run left in the profile: the routes of this table, the rules of these priorities.
+_PERSISTENT = r"""
+# What an earlier run left in the profile: the routes of this table, the rules of these priorities.
 earlier() { # UUID PROPERTY TABLE FIRST LAST
     nmcli -e no -g "$2" connection show uuid "$1" | tr ',' '\n' |
         awk -v table="table=$3" -v first="$4" -v last="$5" '
@@ -150,7 +152,7 @@ change() { # UUID NIC WORDS
 }
 """
 
-_TEMPORARY = """\
+_TEMPORARY = r"""
 # Nothing to take out of the profile; what an earlier run changed in force goes with a reapply.
 earlier() { :; }
 

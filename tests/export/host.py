@@ -90,11 +90,15 @@ class Host:
         The kernel's own routes are sorted: they come in an order of chance as the NICs come up.
         """
         tables = " ".join(map(str, TABLES))
-        return self.run(
-            "for family in -4 -6; do ip -d $family rule; "
-            f"for table in {tables}; do ip -d $family route show table $table 2>/dev/null || :; done; "
-            "ip -d $family route show table all | LC_ALL=C sort; done"
-        )
+        return self.run(f"""
+            for family in -4 -6; do
+                ip -d $family rule
+                for table in {tables}; do
+                    ip -d $family route show table $table 2>/dev/null || :
+                done
+                ip -d $family route show table all | LC_ALL=C sort
+            done
+        """)
 
     def ours(self) -> list[str]:
         """The rules of our priorities and the routes of our tables, sorted, family in front."""

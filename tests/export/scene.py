@@ -94,9 +94,9 @@ def links(*, addresses: bool = True) -> str:
     lines = ["link set lo up"]
     for number in NUMBERS:
         name = f"eth{number}"
+        far = f"peer name far{number} index {number + 102} address 02:00:00:00:00:0{number}"
         lines += [
-            f"link add {name} index {number + 2} address {mac(number)} type veth "
-            f"peer name far{number} index {number + 102} address 02:00:00:00:00:0{number}",
+            f"link add {name} index {number + 2} address {mac(number)} type veth {far}",
             f"link set {name} addrgenmode none",
             f"link set far{number} addrgenmode none",
             f"link set far{number} up",

@@ -34,7 +34,7 @@ from tests.kernel.lookup_worlds import (
 )
 
 V4, V6 = Family.V4, Family.V6
-WORLDS = 150
+WORLDS = 100
 AT_MOST_BEYOND = 0.05
 many = partial(settings, suppress_health_check=list(HealthCheck))
 

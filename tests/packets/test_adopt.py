@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from srcroutd.core.net import IP
 from srcroutd.lab.cloud import Cloud
 from srcroutd.lab.machine import Ran
 from srcroutd.lab.topology import CLIENT_V4, ETH0, ETH1, ETH2, Eni
@@ -37,6 +38,11 @@ IN_RC_LOCAL = [
     f"-4 rule add from {IP1} lookup 1001",
 ]
 """Seed 001."""
+IPV6 = [
+    f"-6 route add default via {ETH1.vswitch.gateway6} dev eth1 table 1001",
+    f"-6 rule add from {ETH1.v6[0]} lookup 1001",
+]
+"""The same by somebody who knows of IPv6."""
 SECOND_DEFAULT = [f"-4 route add default via {GATEWAY} dev eth1 metric 200"]
 """Seed 001, for images that leave a secondary NIC without one."""
 BY_MARK = [
@@ -70,10 +76,14 @@ def adopt(cloud: Cloud, *words: str) -> Ran:
 DAEMON = pytest.mark.parametrize("daemon", [True, False], ids=["beside srcroutd", "without it"])
 
 
-@pytest.mark.parametrize("recipe", [by_nmcli(ETH1), IN_RC_LOCAL], ids=["seed 000", "seed 001"])
+@pytest.mark.parametrize(
+    ("recipe", "ip"),
+    [(by_nmcli(ETH1), IP1), (IN_RC_LOCAL, IP1), (IPV6, ETH1.v6[0])],
+    ids=["seed 000", "seed 001", "seed 001 with IPv6"],
+)
 @DAEMON
 def test_no_packet_of_a_running_connection_is_lost_while_a_recipe_is_taken_over(
-    start_cloud: StartCloud, recipe: list[str], daemon: bool
+    start_cloud: StartCloud, recipe: list[str], ip: IP, daemon: bool
 ) -> None:
     cloud = start_cloud((ETH0, ETH1))
     untouched = theirs(cloud)
@@ -84,7 +94,7 @@ def test_no_packet_of_a_running_connection_is_lost_while_a_recipe_is_taken_over(
     times = round(LASTING_S * 1000 / EVERY_MS)
     kinds = ("tcp", "udp", "icmp")
     streams = [
-        cloud.client.begin(IP1, kind=kind, times=times, every_ms=EVERY_MS, limit_s=LASTING_S + 10)
+        cloud.client.begin(ip, kind=kind, times=times, every_ms=EVERY_MS, limit_s=LASTING_S + 10)
         for kind in kinds
     ]
     time.sleep(BREATH_S)
@@ -94,7 +104,7 @@ def test_no_packet_of_a_running_connection_is_lost_while_a_recipe_is_taken_over(
     assert done.code == 0, done.out + done.err
     assert [one.last_at is not None and one.last_at > over for one in told] == [True] * 3
     assert [(one.sent, one.lost, one.reason) for one in told] == [(times, 0, "")] * 3
-    assert [*left_by(cloud, IP1)] == ["eth1"]
+    assert [*left_by(cloud, ip)] == ["eth1"]
     assert theirs(cloud) == untouched
 
 
@@ -278,4 +288,30 @@ def test_beside_a_daemon_that_stands_by_nothing_is_taken_over(start_cloud: Start
     before = all_of(cloud)
     done = adopt(cloud, "--yes")
     assert "srcroutd is not in sync" in done.out
+    assert all_of(cloud) == before
+
+
+STALE = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from srcroutd.daemon.adopt import carry_out, foresee
+from srcroutd.daemon.places import Places
+from srcroutd.daemon.survey import survey
+view = survey(Places(*map(Path, sys.argv[1:])))
+view = replace(view, by_daemon=True, in_sync=True, operations=())
+print(carry_out(view, foresee(view)).trouble)
+"""
+
+
+def test_where_ours_are_believed_to_stand_and_do_not_nothing_of_theirs_goes(
+    start_cloud: StartCloud,
+) -> None:
+    cloud = start_cloud((ETH0, ETH1))
+    prepare(cloud, by_nmcli(ETH1))
+    before = all_of(cloud)
+    daemon = cloud.daemon
+    places = (daemon.config, daemon.state_dir, daemon.runtime_dir)
+    done = cloud.instance.run(sys.executable, "-c", STALE, *map(str, places))
+    assert "nothing of theirs was touched" in done.out
     assert all_of(cloud) == before

@@ -8,6 +8,7 @@ from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from srcroutd.core.adoption import Adoption, adoption
 from srcroutd.core.adoption_sight import Found, Sighting
 from srcroutd.core.join import State
 from srcroutd.core.modes.source import derive_source
@@ -151,3 +152,29 @@ def without(sighting: Sighting, rules: set[bytes], routes: set[bytes]) -> Sighti
             for key, each in sighting.tables.items()
         },
     )
+
+
+IP1, IP2 = "192.0.2.10", "198.51.100.20"
+S1 = [default(ETH1, 200, protocol=4, metric=100), connected(ETH1, 200, protocol=4, metric=100)]
+"""What nmcli leaves in table 200 (seed 000)."""
+S3 = [default(ETH1, 1001, protocol=3)]
+"""``ip route add default via GW dev eth1 table 1001`` (seed 001)."""
+TYPED = from_ip(IP1, 1001, 100)
+
+
+def take(
+    rules: Iterable[Rule], routes: Iterable[Route] = (), view: View = VIEW, **how: bool
+) -> Adoption:
+    return adoption(view, seen(view, rules, routes, **how))
+
+
+def gone(found: Adoption) -> list[str]:
+    return [f"rule {one.rule}" for one in found.rules] + [
+        f"route {one.route}" for one in found.routes
+    ]
+
+
+def why(found: Adoption) -> str:
+    assert gone(found) == []
+    (left,) = found.left
+    return left.why

@@ -1,52 +1,34 @@
 """What adopt takes over, what it leaves and why: recipes of the seeds and what resembles them."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
 
 import pytest
 
-from srcroutd.core.adoption import Adoption, adoption
+from srcroutd.core.adoption import adoption
 from srcroutd.core.adoption_sight import Sighting
 from srcroutd.core.join import State
 from srcroutd.core.net import MAIN_TABLE, Action, Family, Route, RouteType, Rule
 from srcroutd.core.plan import Operation, Phase
-from srcroutd.core.view import View
 from tests.pure.recipes import (
     ETH0,
     ETH1,
     ETH2,
+    IP1,
+    IP2,
+    S1,
+    S3,
+    TYPED,
     VIEW,
     connected,
     default,
     from_ip,
+    gone,
     seen,
+    take,
     typed,
+    why,
 )
-
-IP1, IP2 = "192.0.2.10", "198.51.100.20"
-S1 = [default(ETH1, 200, protocol=4, metric=100), connected(ETH1, 200, protocol=4, metric=100)]
-"""What nmcli leaves in table 200 (seed 000)."""
-S3 = [default(ETH1, 1001, protocol=3)]
-"""``ip route add default via GW dev eth1 table 1001`` (seed 001)."""
-
-
-def take(
-    rules: Iterable[Rule], routes: Iterable[Route] = (), view: View = VIEW, **how: bool
-) -> Adoption:
-    return adoption(view, seen(view, rules, routes, **how))
-
-
-def gone(found: Adoption) -> list[str]:
-    return [f"rule {one.rule}" for one in found.rules] + [
-        f"route {one.route}" for one in found.routes
-    ]
-
-
-def why(found: Adoption) -> str:
-    assert gone(found) == []
-    (left,) = found.left
-    return left.why
 
 
 def test_the_rule_and_both_routes_that_nmcli_made_are_taken_over() -> None:
@@ -166,7 +148,6 @@ def test_strangers_rules_about_other_addresses_are_only_counted() -> None:
     assert (gone(found), found.left, found.others) == ([], (), 2)
 
 
-TYPED = from_ip(IP1, 1001, 100)
 SHAPES: dict[str, tuple[Rule, str]] = {
     "it covers a subnet": (from_ip("192.0.2.0/24", 1001, 100), "whole prefix"),
     "it asks for a destination": (typed(TYPED, dst=ip_network("10.0.0.0/8")), "more than a source"),
@@ -244,90 +225,6 @@ def test_a_rule_stays_if_the_kernel_could_delete_another_in_its_place() -> None:
 def test_a_rule_stays_if_another_jumps_to_it() -> None:
     found = take([Rule(Family.V4, 50, action=Action.GOTO, goto=100), TYPED], S3)
     assert [left.why.split(":")[0] for left in found.left] == ["another one jumps to it"]
-
-
-BETWEEN: dict[str, tuple[Rule, list[Route]]] = {
-    "another table's default": (
-        from_ip("192.0.2.0/24", 300, 150),
-        [default(ETH0, 300)],
-    ),
-    "an exit node for all": (
-        Rule(Family.V4, 5270, table=52),
-        [Route(Family.V4, 52, ip_network("0.0.0.0/0"), oif=9)],
-    ),
-    "a split default": (
-        Rule(Family.V4, 500, table=77, suppress_prefixlength=0),
-        [Route(Family.V4, 77, ip_network("128.0.0.0/1"), oif=9)],
-    ),
-    "main": (Rule(Family.V4, 500, table=MAIN_TABLE), []),
-    "a refusal": (from_ip("192.0.2.0/24", 0, 150, action=Action.PROHIBIT), []),
-    "a jump": (Rule(Family.V4, 150, action=Action.GOTO, goto=32766), []),
-    "all but others": (typed(from_ip("10.0.0.0/8", 300, 150), invert=True), [default(ETH0, 300)]),
-}
-
-
-@pytest.mark.parametrize(("rule", "routes"), BETWEEN.values(), ids=BETWEEN.keys())
-def test_a_rule_stays_if_once_it_is_gone_these_would_decide(
-    rule: Rule, routes: list[Route]
-) -> None:
-    found = take([TYPED, rule], [*S3, *routes])
-    assert gone(found) == []
-    assert any("would decide and not ours" in left.why for left in found.left)
-    # Behind ours it has no effect, so that its loss has none either.
-    behind = take([replace(TYPED, priority=32765), rule], [*S3, *routes])
-    assert f"rule 32765: from {IP1} lookup 1001" in gone(behind)
-
-
-PASSING: dict[str, tuple[Rule, list[Route]]] = {
-    "main without its default": (
-        Rule(Family.V4, 500, table=MAIN_TABLE, suppress_prefixlength=0),
-        [],
-    ),
-    "peers of a VPN": (
-        Rule(Family.V4, 5270, table=52),
-        [Route(Family.V4, 52, ip_network("100.101.0.0/16"), oif=9)],
-    ),
-    "packets with a mark": (Rule(Family.V4, 500, table=MAIN_TABLE, mark=0x80, mask=0x80), []),
-    "other addresses": (from_ip("10.0.0.0/8", 300, 150), [default(ETH0, 300)]),
-    "the other family": (from_ip("2001:db8:1::/64", 300, 150), [default(ETH0, 300, version=6)]),
-    "nothing": (Rule(Family.V4, 150, action=Action.NOP), []),
-}
-
-
-@pytest.mark.parametrize(("rule", "routes"), PASSING.values(), ids=PASSING.keys())
-def test_a_rule_goes_though_behind_it_stands_one_for(rule: Rule, routes: list[Route]) -> None:
-    assert len(gone(take([TYPED, rule], [*S3, *routes]))) == 2
-
-
-MAIN: dict[str, Route] = {
-    "a static route by another ENI": Route(
-        Family.V4, 254, ip_network("10.0.0.0/8"), gateway=ip_address("203.0.113.1"), oif=2
-    ),
-    "half of everything by a tunnel": Route(Family.V4, 254, ip_network("0.0.0.0/1"), oif=9),
-    "a default that refuses": Route(Family.V4, 254, ip_network("0.0.0.0/0"), RouteType.UNREACHABLE),
-    "a refusal of much": Route(Family.V4, 254, ip_network("10.0.0.0/8"), RouteType.BLACKHOLE),
-    "several ways": Route(Family.V4, 254, ip_network("10.0.0.0/8"), beyond=(9,)),
-}
-
-
-@pytest.mark.parametrize("route", MAIN.values(), ids=MAIN.keys())
-def test_a_rule_that_decides_now_stays_if_main_has(route: Route) -> None:
-    assert "main has" in why(take([TYPED], [*S3, route]))
-    assert len(gone(take([replace(TYPED, priority=32765)], [*S3, route]))) == 2
-
-
-def test_routes_in_main_to_containers_tunnels_and_the_clouds_services_do_no_harm() -> None:
-    gateway = ip_address("203.0.113.1")
-    main = [
-        Route(Family.V4, 254, ip_network("172.17.0.0/16"), oif=9, protocol=2),
-        Route(Family.V4, 254, ip_network("10.8.0.0/24"), oif=10, gateway=ip_address("10.8.0.1")),
-        Route(Family.V4, 254, ip_network("100.100.2.136/32"), oif=2, gateway=gateway, protocol=16),
-        Route(Family.V4, 254, ip_network("203.0.113.0/24"), oif=2, protocol=2),
-        Route(Family.V4, 254, ip_network("10.244.1.0/26"), RouteType.BLACKHOLE, protocol=80),
-        Route(Family.V4, 254, ip_network("0.0.0.0/0"), RouteType.UNREACHABLE, metric=9999),
-        default(ETH0, 254, protocol=16, metric=100),
-    ]
-    assert len(gone(take([TYPED], [*S3, *main]))) == 2
 
 
 def test_the_routes_stay_on_a_host_with_a_vrf() -> None:

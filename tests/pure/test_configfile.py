@@ -21,6 +21,7 @@ def written(directory: Path, text: str, name: str = "srcroutd.toml") -> Path:
 def test_no_file_and_an_empty_file_are_complete(tmp_path: Path) -> None:
     assert load(tmp_path / "srcroutd.toml") == Config()
     assert load(written(tmp_path, "")) == Config()
+    assert Config().metrics is None, "nobody asked for a TCP address"
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from tests.pure.records import (
     NOBODY,
     OLD,
     REPLACE,
+    ROUTE,
     inventory,
     of_everything,
 )
@@ -79,6 +80,15 @@ def test_a_route_that_takes_anothers_place_names_it() -> None:
     assert entry.fields["SRCROUTD_WAS"] == "default via 192.0.2.9 table 18001"
     assert entry.message.endswith("; was: default via 192.0.2.9 table 18001)")
     assert entry.fields["SRCROUTD_ADDRESS"] == "192.0.2.5"
+
+
+def test_a_route_as_the_kernel_tells_it_gets_the_name_of_its_nic() -> None:
+    nameless = replace(ROUTE, dev="", gateway=None)
+    was = entries.applied(replace(REPLACE, replaces=nameless), ENI1, 7).fields["SRCROUTD_WAS"]
+    assert was == "default dev eth1 table 18001 src 192.0.2.5"
+    elsewhere = replace(nameless, oif=9)
+    was = entries.applied(replace(REPLACE, replaces=elsewhere), ENI1, 7).fields["SRCROUTD_WAS"]
+    assert was == "default dev if9 table 18001 src 192.0.2.5"
 
 
 def test_what_does_not_apply_is_absent() -> None:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from srcroutd.core.view import View
 from srcroutd.export.graph.dot import dot
 from srcroutd.export.graph.mermaid import mermaid
-from srcroutd.export.graph.picture import Picture
+from srcroutd.export.graph.picture import Kind, Line, Mark, Node, Picture
 from srcroutd.export.graph.scene import scene
 from srcroutd.export.graph.terminal import WIDTH, terminal, text
 from srcroutd.export.graph.text import cells, clean, wrap
@@ -135,7 +135,7 @@ def test_graphviz_takes_it(name: str) -> None:
 def test_drift_in_dot_is_red_and_in_words() -> None:
     document = dot(scene(three_enis()))
     assert (
-        "default via the gateway: in its place via 10.0.2.1 dev eth2, protocol 4 [to replace]"
+        "default via the gateway: in its place via 203.0.113.1 dev eth2, protocol 4 [to replace]"
         in document
     )
     assert document.count('color="#b3261e", fontcolor="#b3261e"') == 3
@@ -259,19 +259,19 @@ def test_the_terminal_shows_each_lane_from_addresses_to_gateway() -> None:
     one = replace(host(numbered(1, v6=False)), nics=host(numbered(1, v6=False)).nics[1:2])
     assert columns_of(one)[2:] == [
         "┌─ eth1  eni-1  secondary ─────────────────────────────────────────── in sync ─┐",
-        "│ IPv4  10.0.1.5                                                               │",
+        "│ IPv4  198.51.100.5                                                           │",
         "│ └▶ rules                                                                     │",
         "│    18010..18012  sockets bound to eth1                                       │",
         "│                  own subnet, then main, then default                         │",
-        "│    18014..18016  from 10.0.1.5                                               │",
+        "│    18014..18016  from 198.51.100.5                                           │",
         "│                  own subnet, then main, then default                         │",
         "│    └▶ table 18001                                                            │",
-        "│       10.0.1.0/24  on the link                                               │",
-        "│       10.0.0.0/24  via the gateway                                           │",
-        "│       10.0.2.0/24  via the gateway                                           │",
+        "│       198.51.100.0/24  on the link                                           │",
+        "│       192.0.2.0/24  via the gateway                                          │",
+        "│       203.0.113.0/24  via the gateway                                        │",
         "│       default      via the gateway                                           │",
         "│       default      unreachable (guard)                                       │",
-        "│       └▶ leaves by eth1  via 10.0.1.253                                      │",
+        "│       └▶ leaves by eth1  via 198.51.100.253                                  │",
         "└──────────────────────────────────────────────────────────────────────────────┘",
     ]
 
@@ -291,10 +291,20 @@ def test_drift_on_the_terminal_is_meant_to_be_red_and_says_so_without() -> None:
     drawn = terminal(scene(three_enis()))
     bad = [span.text.strip() for line in drawn for span in line if span.shade == "bad"]
     assert "[missing]" in bad
-    assert "from 10.0.2.6" in bad
+    assert "from 203.0.113.6" in bad
     assert text(drawn).count("[missing]") == 2  # the line and the legend
+    assert "drift (7)" in bad
     quiet = terminal(scene(host(numbered(1))))
+    assert ("in sync", "good") in [(span.text, span.shade) for line in quiet for span in line]
     assert not any(span.shade == "bad" for line in quiet for span in line)
+
+
+def test_a_lead_that_leaves_no_room_has_its_text_below_both_in_red() -> None:
+    line = Line("from 192.0.2.5", lead="9" * 60, mark=Mark.MISSING)
+    nodes = (Node("n", Kind.NIC, "eth1", "n"), Node("r", Kind.RULES, "rules", "n", lines=(line,)))
+    drawn = terminal(Picture("", "", in_sync=False, nodes=nodes))
+    shades = {span.text.strip(): span.shade for one in drawn for span in one}
+    assert shades["9" * 60] == shades["from 192.0.2.5"] == shades["[missing]"] == "bad"
 
 
 def test_ascii_draws_the_same_with_plain_signs() -> None:

@@ -23,9 +23,16 @@ from tests.pure.worlds import DOMAIN, address, addressing, desired, eni, nic
 Thing = Rule | Route
 
 
+def v4_net(number: int) -> str:
+    """Three octets for the subnet of an ENI: the documentation's (RFC 5737), then the benchmarks'
+    (RFC 2544).
+    """
+    return ("192.0.2", "198.51.100", "203.0.113")[number] if number < 3 else f"198.18.{number}"
+
+
 def numbered(number: int, *, addresses: int = 1, v6: bool = True, prefixes: int = 0) -> Nic:
     """The NIC eth``number`` with so many addresses a family."""
-    v4 = [f"10.0.{number}.{host}" for host in range(5, 5 + addresses)]
+    v4 = [f"{v4_net(number)}.{host}" for host in range(5, 5 + addresses)]
     sixes = [
         f"2001:db8:1111:{number:04x}:aaaa:bbbb:cccc:{host:04x}" for host in range(1, 1 + addresses)
     ]
@@ -33,9 +40,9 @@ def numbered(number: int, *, addresses: int = 1, v6: bool = True, prefixes: int 
         number,
         addressing(
             *v4,
-            subnet=f"10.0.{number}.0/24",
-            gateway=f"10.0.{number}.253",
-            prefixes=tuple(f"10.0.{number}.{128 + 16 * one}/28" for one in range(prefixes)),
+            subnet=f"{v4_net(number)}.0/24",
+            gateway=f"{v4_net(number)}.253",
+            prefixes=tuple(f"{v4_net(number)}.{128 + 16 * one}/28" for one in range(prefixes)),
         ),
         addressing(
             *sixes,
@@ -48,7 +55,7 @@ def numbered(number: int, *, addresses: int = 1, v6: bool = True, prefixes: int 
     here = [address(number, f"{ip}/24") for ip in v4]
     here += [address(number, f"{ip}/64") for ip in sixes if v6]
     elsewhere = tuple(
-        (f"10.0.{other}.0/24", f"eni-{other}") for other in range(3) if other != number
+        (f"{v4_net(other)}.0/24", f"eni-{other}") for other in range(3) if other != number
     )
     return nic(number, known, here, elsewhere=elsewhere)
 
@@ -82,12 +89,12 @@ def three_enis() -> View:
     """The host of the documentation: primary left alone, one NIC in sync, one out of step."""
     one, two = numbered(1, addresses=2), numbered(2, addresses=3, v6=False)
     rules, routes = rules_of(two), routes_of(two)
-    lost = [rule for rule in rules if str(rule.src) == "10.0.2.6/32"]
-    theirs = replace(routes[-1], gateway=ip_address("10.0.2.1"), protocol=4)
+    lost = [rule for rule in rules if str(rule.src) == "203.0.113.6/32"]
+    theirs = replace(routes[-1], gateway=ip_address("203.0.113.1"), protocol=4)
     gone = [
-        replace(rule, src=ip_network("10.0.2.9/32"))
+        replace(rule, src=ip_network("203.0.113.9/32"))
         for rule in rules
-        if str(rule.src) == "10.0.2.5/32"
+        if str(rule.src) == "203.0.113.5/32"
     ]
     whole = host(one, two, lost=[*lost, routes[-1]], stray=[theirs, *gone])
     return replace(whole, nics=whole.nics[:-1])
@@ -107,21 +114,25 @@ def test_one_nic_reads_from_its_addresses_to_its_gateway() -> None:
         "eth1  eni-1  secondary  in sync",
         "eth3  waiting, 8 s",
     ]
-    assert told(picture, "nic2addresses0") == ["10.0.1.5 (primary)", "10.0.1.6", "10.0.1.7"]
+    assert told(picture, "nic2addresses0") == [
+        "198.51.100.5 (primary)",
+        "198.51.100.6",
+        "198.51.100.7",
+    ]
     assert told(picture, "nic2rules0") == [
         f"18010..18012 sockets bound to eth1: {TIERS}",
         f"18014..18016 from each of 3 addresses: {TIERS}",
     ]
     assert picture.node("nic2table0").title == "table 18001"
     assert told(picture, "nic2table0") == [
-        "10.0.1.0/24 on the link",
-        "10.0.0.0/24 via the gateway",
-        "10.0.2.0/24 via the gateway",
+        "198.51.100.0/24 on the link",
+        "192.0.2.0/24 via the gateway",
+        "203.0.113.0/24 via the gateway",
         "default via the gateway",
         "default unreachable (guard)",
     ]
     assert picture.node("nic2gateway0").title == "leaves by eth1"
-    assert told(picture, "nic2gateway0") == ["via 10.0.1.253"]
+    assert told(picture, "nic2gateway0") == ["via 198.51.100.253"]
     arrows = [(edge.start, edge.end) for edge in picture.edges if edge.start.startswith("nic2")]
     assert arrows == [
         ("nic2addresses0", "nic2rules0"),
@@ -145,10 +156,10 @@ def test_a_family_is_a_row_of_its_own_ipv4_first() -> None:
 def test_many_addresses_are_counted_and_strangers_pass_them_by() -> None:
     picture = scene(host(numbered(1, addresses=55, v6=False)))
     addresses = told(picture, "nic2addresses0")
-    assert addresses[0] == "10.0.1.5 (primary)"
+    assert addresses[0] == "198.51.100.5 (primary)"
     assert addresses[-1] == "and 47 more"
     assert told(picture, "nic2rules0")[1:] == [
-        "18013, 18019 from outside 10.0.1.0/24: skip to 18019",
+        "18013, 18019 from outside 198.51.100.0/24: skip to 18019",
         f"18014..18016 from each of 55 addresses: {TIERS}",
     ]
 
@@ -156,14 +167,14 @@ def test_many_addresses_are_counted_and_strangers_pass_them_by() -> None:
 def test_delegated_prefixes_are_told_apart_from_addresses() -> None:
     picture = scene(host(numbered(1, v6=False, prefixes=2)))
     assert told(picture, "nic2addresses0") == [
-        "10.0.1.5",
-        "10.0.1.128/28 (delegated)",
-        "10.0.1.144/28 (delegated)",
+        "198.51.100.5",
+        "198.51.100.128/28 (delegated)",
+        "198.51.100.144/28 (delegated)",
     ]
     assert told(picture, "nic2rules0")[1:] == [
-        "18013 to 10.0.1.128/28: main, nothing wider",
-        "18013 to 10.0.1.144/28: main, nothing wider",
-        f"18014..18016 from 10.0.1.5: {TIERS}",
+        "18013 to 198.51.100.128/28: main, nothing wider",
+        "18013 to 198.51.100.144/28: main, nothing wider",
+        f"18014..18016 from 198.51.100.5: {TIERS}",
         f"18014..18016 from each of 2 prefixes: {TIERS}",
     ]
 
@@ -183,17 +194,33 @@ def test_many_addresses_out_of_step_are_counted_too() -> None:
     ]
 
 
+def test_the_clouds_first_address_comes_first_whatever_its_value() -> None:
+    one = numbered(1, addresses=3, v6=False)
+    half = one.eni.v4
+    assert half
+    turned = replace(half, addresses=half.addresses[::-1])
+    one = replace(one, eni=replace(one.eni, v4=turned))
+    assert told(scene(host(one)), "nic2addresses0") == [
+        "198.51.100.7 (primary)",
+        "198.51.100.6",
+        "198.51.100.5",
+    ]
+
+
 def test_an_address_without_rules_says_so() -> None:
     one = numbered(1, addresses=2, v6=False)
-    one = replace(one, settings=Settings(ignore=frozenset({ip_network("10.0.1.6/32")})))
-    assert told(scene(host(one)), "nic2addresses0") == ["10.0.1.5 (primary)", "10.0.1.6 (no rules)"]
+    one = replace(one, settings=Settings(ignore=frozenset({ip_network("198.51.100.6/32")})))
+    assert told(scene(host(one)), "nic2addresses0") == [
+        "198.51.100.5 (primary)",
+        "198.51.100.6 (no rules)",
+    ]
 
 
 def test_what_the_cloud_lists_beyond_the_nic_is_counted() -> None:
     one = numbered(1, addresses=3, v6=False)
     one = replace(one, addresses=one.addresses[:1])
     assert told(scene(host(one)), "nic2addresses0") == [
-        "10.0.1.5",
+        "198.51.100.5",
         "2 more listed (not on the NIC)",
     ]
 
@@ -206,7 +233,7 @@ def test_a_missing_rule_names_its_address_and_its_tier() -> None:
     assert picture.summary.startswith("drift: 1 missing")
     assert picture.node("nic2").state == "drift (1)"
     assert told(picture, "nic2rules0")[1:] == [
-        f"18014..18016 from 10.0.1.7: {TIERS} [18016 missing]",
+        f"18014..18016 from 198.51.100.7: {TIERS} [18016 missing]",
         f"18014..18016 from each of the other 2 addresses: {TIERS}",
     ]
     assert [edge.mark for edge in picture.edges if edge.mark is not Mark.NONE] == []
@@ -233,16 +260,32 @@ def test_each_verb_of_drift_has_its_words_and_its_line_in_the_legend() -> None:
     picture = scene(three_enis())
     assert told(picture, "nic3rules0") == [
         f"18020..18022 sockets bound to eth2: {TIERS}",
-        f"18024..18026 from 10.0.2.6: {TIERS} [missing]",
+        f"18024..18026 from 203.0.113.6: {TIERS} [missing]",
         f"18024..18026 from each of the other 2 addresses: {TIERS}",
-        f"18024..18026 from 10.0.2.9: {TIERS} [to delete]",
+        f"18024..18026 from 203.0.113.9: {TIERS} [to delete]",
     ]
     assert told(picture, "nic3table0")[-2:] == [
-        "default via the gateway: in its place via 10.0.2.1 dev eth2, protocol 4 [to replace]",
+        "default via the gateway: in its place via 203.0.113.1 dev eth2, protocol 4 [to replace]",
         "default unreachable (guard)",
     ]
     assert [mark.value for mark, _ in picture.legend()] == ["missing", "to delete", "to replace"]
     assert picture.summary.startswith("drift: 3 missing, 3 to delete, 1 to replace")
+    assert [nic.state for nic, _ in picture.lanes()] == ["left alone", "in sync", "drift (7)"]
+    assert [nic.tone.value for nic, _ in picture.lanes()] == ["quiet", "good", "bad"]
+
+
+def test_without_the_daemon_what_would_change_is_what_counts() -> None:
+    seen = replace(three_enis(), by_daemon=False)
+    assert not scene(replace(seen, in_sync=True)).in_sync
+    clean = scene(replace(seen, operations=(), in_sync=False))
+    assert clean.in_sync
+    assert clean.summary.startswith("nothing to change, facts from aliyun")
+
+
+def test_a_daemon_that_is_not_in_sync_for_another_reason_says_which() -> None:
+    picture = scene(view(in_sync=False, why="not looked yet"))
+    assert not picture.in_sync
+    assert picture.summary.startswith("not in sync: not looked yet")
 
 
 def test_a_legend_is_there_only_with_drift() -> None:
@@ -254,8 +297,8 @@ def test_rules_held_twice_are_one_line_too_many() -> None:
     twice = rules_of(one)[-1]
     lines = told(scene(host(one, stray=[twice])), "nic2rules0")
     assert lines[1:] == [
-        f"18014..18016 from 10.0.1.5: {TIERS}",
-        "18016 from 10.0.1.5: default [to delete]",
+        f"18014..18016 from 198.51.100.5: {TIERS}",
+        "18016 from 198.51.100.5: default [to delete]",
     ]
 
 
@@ -264,7 +307,7 @@ def test_what_is_left_of_a_nic_that_is_gone_has_a_lane_of_its_own() -> None:
     strays: list[Thing] = [*rules_of(gone), *routes_of(gone)]
     picture = scene(host(numbered(1), stray=strays))
     assert picture.node("seat7").heading() == "number 7  no NIC"
-    assert told(picture, "seat7rules0")[1] == f"18074..18076 from 10.0.7.5: {TIERS} [to delete]"
+    assert told(picture, "seat7rules0")[1] == f"18074..18076 from 198.18.7.5: {TIERS} [to delete]"
     assert all(line.mark is Mark.TO_DELETE for line in picture.node("seat7table0").lines)
 
 
@@ -312,18 +355,18 @@ def test_a_nic_without_addresses_yet_is_drawn_with_a_note() -> None:
 
 
 def test_many_other_subnets_are_counted() -> None:
-    elsewhere = tuple((f"10.0.{other}.0/24", f"eni-{other}") for other in range(2, 17))
+    elsewhere = tuple((f"{v4_net(other)}.0/24", f"eni-{other}") for other in range(2, 17))
     one = nic(1, numbered(1, v6=False).eni, numbered(1, v6=False).addresses, elsewhere=elsewhere)
     assert told(scene(host(one)), "nic2table0") == [
-        "10.0.1.0/24 on the link",
+        "198.51.100.0/24 on the link",
         "15 other subnets via the gateway",
         "default via the gateway",
         "default unreachable (guard)",
     ]
-    lost = [route for route in routes_of(one) if str(route.dst) == "10.0.9.0/24"]
+    lost = [route for route in routes_of(one) if str(route.dst) == "198.18.9.0/24"]
     assert told(scene(host(one, lost=lost)), "nic2table0")[1:3] == [
         "14 other subnets via the gateway",
-        "10.0.9.0/24 via the gateway [missing]",
+        "198.18.9.0/24 via the gateway [missing]",
     ]
 
 
@@ -379,7 +422,7 @@ def test_the_json_has_the_same_boxes_and_arrows() -> None:
     assert rules["mark"] == "missing"
     assert rules["lines"][1]["flag"] == "missing"
     assert rules["lines"][1]["things"][0] == (
-        "18024: from 10.0.2.6 lookup 18002 suppress_prefixlength 0"
+        "18024: from 203.0.113.6 lookup 18002 suppress_prefixlength 0"
     )
 
 

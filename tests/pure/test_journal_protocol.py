@@ -167,6 +167,37 @@ def test_a_full_queue_costs_the_loop_nothing_and_loses_nothing(ear: Ear) -> None
     assert len(found) == number
 
 
+def test_while_the_queue_is_full_the_loop_goes_on_turning(ear: Ear) -> None:
+    async def main() -> int:
+        Audit(Journal(Kept(), str(ear.path))).applied(1, [(ADD, ENI1)] * 50)
+        end, turns = time.monotonic() + 0.5, 0
+        while time.monotonic() < end:
+            await asyncio.sleep(0.001)
+            turns += 1
+        return turns
+
+    assert asyncio.run(main()) > 50
+
+
+def test_whoever_writes_a_lot_breathes_until_a_slow_reader_is_there(ear: Ear) -> None:
+    lost, number, found = Kept(), 3 * KEPT, list[dict[str, str]]()
+
+    async def read() -> None:
+        while len(found) + len(lost.entries) < number:
+            found.extend(ear.heard())
+            await asyncio.sleep(0.001)
+
+    async def main() -> None:
+        audit, reading = Audit(Journal(lost, str(ear.path))), asyncio.create_task(read())
+        for _ in range(0, number, 64):
+            audit.applied(1, [(ADD, ENI1)] * 64)
+            await audit.breathe()
+        await reading
+
+    asyncio.run(main())
+    assert lost.entries == []
+
+
 def test_more_than_can_be_kept_goes_to_stderr_and_is_counted(ear: Ear) -> None:
     lost, found = Kept(), list[dict[str, str]]()
 

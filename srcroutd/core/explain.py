@@ -1,0 +1,211 @@
+"""One question about one packet to all that an administrator should know of it, as values.
+
+``questions`` says what the kernel is to be asked besides; ``explain`` then puts the walk, the
+kernel's own answers, the way back, rp_filter and ARP side by side. A difference between the walk
+and the kernel is kept, never smoothed over.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from srcroutd.core.explain_arp import ArpVerdict, announcement, arp_verdicts
+from srcroutd.core.lookup import walk
+from srcroutd.core.lookup_check import Check, check_source
+from srcroutd.core.lookup_compare import Answer, differences
+from srcroutd.core.lookup_values import MISMATCHES, Beyond, Leaves, Packet, Rpdb, Walk
+from srcroutd.core.net import IP, Family, Route, RouteType, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One walk and the kernel's answer to the same question (None: it was not asked)."""
+
+    walk: Walk
+    answer: Answer | None
+    differs: tuple[str, ...]
+    """Empty where both agree, and where the walk gave up."""
+
+    @property
+    def leaves_by(self) -> Leaves | None:
+        """The way, None where there is none or it is not known."""
+        return self.walk.end if isinstance(self.walk.end, Leaves) else None
+
+
+@dataclass(frozen=True, slots=True)
+class NicCheck:
+    """rp_filter on one NIC for a packet that comes in there."""
+
+    nic: str
+    packet: Packet
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All there is to say of one packet.
+
+    ``again``: where the application bound no address, an IPv4 connection is looked up once more
+    with the source that was chosen. ``reply``: for a packet that comes in for this host, the way of
+    the answer. ``owned`` are the rules and routes that decided and are ours, with the reason.
+    """
+
+    family: Family
+    question: Look
+    again: Look | None = None
+    reply: Look | None = None
+    checks: tuple[NicCheck, ...] = ()
+    arp: tuple[ArpVerdict, ...] = ()
+    announcement: str = ""
+    owned: tuple[tuple[Rule | Route, str], ...] = ()
+    names: Mapping[int, str] | None = None
+
+    def name(self, index: int) -> str:
+        """The name of a NIC."""
+        return (self.names or {}).get(index, f"if{index}")
+
+    @property
+    def looks(self) -> tuple[Look, ...]:
+        """Every walk that was made."""
+        return tuple(look for look in (self.question, self.again, self.reply) if look)
+
+    @property
+    def symmetric(self) -> bool | None:
+        """Whether the answer leaves by the NIC that the packet came in by; None: not known or no
+        answer.
+        """
+        way = self.reply.leaves_by if self.reply else None
+        return self.name(way.oif) == self.question.walk.packet.iif if way else None
+
+
+def questions(rpdb: Rpdb, packet: Packet) -> tuple[Packet, ...]:
+    """The packets that the kernel should be asked about, the question first."""
+    end = walk(rpdb, packet).end
+    found = [packet, _again(packet, end), _reply(packet, end)]
+    return tuple(one for one in found if one is not None)
+
+
+def _again(packet: Packet, end: object) -> Packet | None:
+    """A connection's second look-up: IPv4 asks again with the source that it chose."""
+    source = end.source if isinstance(end, Leaves) else None
+    if packet.src is not None or packet.iif or source is None or packet.family is Family.V6:
+        return None
+    return replace(packet, src=source.ip) if source.ip is not None else None
+
+
+def _reply(packet: Packet, end: object) -> Packet | None:
+    """What this host answers to a packet that is for it."""
+    if not packet.iif or packet.src is None or not isinstance(end, Leaves):
+        return None
+    local = end.route.type in {RouteType.LOCAL, RouteType.ANYCAST}
+    return Packet(packet.src, packet.dst) if local else None
+
+
+def explain(
+    rpdb: Rpdb,
+    packet: Packet,
+    answers: Mapping[Packet, Answer],
+    because: Mapping[Rule | Route, str],
+) -> Explanation:
+    """Explain a packet. ``answers`` are the kernel's, to ``questions``; ``because`` is what is ours
+    and why.
+    """
+    question = _look(rpdb, packet, answers)
+    end = question.walk.end
+    again, reply = _again(packet, end), _reply(packet, end)
+    found = Explanation(
+        rpdb.family,
+        question,
+        again=_look(rpdb, again, answers) if again else None,
+        reply=_look(rpdb, reply, answers) if reply else None,
+        names={link.index: link.name for link in rpdb.links.values()},
+    )
+    return replace(
+        found,
+        checks=_checks(rpdb, found),
+        arp=_arp(rpdb, found),
+        announcement=_announcement(rpdb, found),
+        owned=_owned(found, because),
+    )
+
+
+def _look(rpdb: Rpdb, packet: Packet, answers: Mapping[Packet, Answer]) -> Look:
+    walked, answer = walk(rpdb, packet), answers.get(packet)
+    return Look(walked, answer, () if answer is None else differences(rpdb, walked, answer))
+
+
+def _checks(rpdb: Rpdb, found: Explanation) -> tuple[NicCheck, ...]:
+    """rp_filter: for a packet that comes in, on its NIC; for one that is sent, for the answer to it
+    on every NIC with an address.
+    """
+    packet, way = found.question.walk.packet, found.question.leaves_by
+    if rpdb.family is Family.V6:
+        return ()
+    if packet.iif:
+        if packet.src is None or rpdb.link_named(packet.iif) is None or not found.question.walk.steps:
+            return ()
+        return (NicCheck(packet.iif, packet, check_source(rpdb, packet, _goes_on(found))),)
+    source = way.source.ip if way and way.source else None
+    if way is None or source is None or way.route.type is not RouteType.UNICAST:
+        return ()
+    bearing = {rpdb.name(own.address.index) for own in rpdb.owns if _is_nic(rpdb, own.address.index)}
+    checks = []
+    for nic in sorted(bearing):
+        answer = Packet(source, packet.dst, iif=nic)
+        checks.append(NicCheck(nic, answer, check_source(rpdb, answer, 0)))
+    return tuple(checks)
+
+
+def _goes_on(found: Explanation) -> int:
+    """The NIC that a packet goes on by, 0 for one that is for this host or goes nowhere."""
+    steps = found.question.walk.steps
+    route = steps[-1].route if steps else None
+    return route.oif if route and route.type is RouteType.UNICAST else 0
+
+
+def _is_nic(rpdb: Rpdb, index: int) -> bool:
+    link = rpdb.links.get(index)
+    return bool(link and link.up and not link.loopback)
+
+
+def _arp(rpdb: Rpdb, found: Explanation) -> tuple[ArpVerdict, ...]:
+    """Who answers for our address when the next hop on its way asks."""
+    look = found.reply or found.question
+    way, packet = look.leaves_by, look.walk.packet
+    source = way.source.ip if way and way.source else None
+    if way is None or source is None or way.route.type is not RouteType.UNICAST:
+        return ()
+    return arp_verdicts(rpdb, source, way.gateway or packet.dst)
+
+
+def _announcement(rpdb: Rpdb, found: Explanation) -> str:
+    look = found.reply or found.question
+    way, packet = look.leaves_by, look.walk.packet
+    source = way.source.ip if way and way.source else None
+    if way is None or source is None or way.route.type is not RouteType.UNICAST:
+        return ""
+    return announcement(rpdb, rpdb.name(way.oif), source, way.gateway or packet.dst)
+
+
+def _owned(
+    found: Explanation, because: Mapping[Rule | Route, str]
+) -> tuple[tuple[Rule | Route, str], ...]:
+    """What of ours took part: the rule and route that decided, and rules that only matched."""
+    owned: dict[Rule | Route, str] = {}
+    for look in found.looks:
+        steps = look.walk.steps
+        for step in steps[-1:]:
+            for thing in (step.rule, step.route):
+                if thing is not None and step.outcome not in MISMATCHES and thing in because:
+                    owned.setdefault(thing, because[thing])
+    return tuple(owned.items())
+
+
+def is_beyond(look: Look) -> bool:
+    """Whether the walk gave up."""
+    return isinstance(look.walk.end, Beyond)
+
+
+def chosen_source(look: Look) -> IP | None:
+    """The source address that a packet leaves with, None where that is not known."""
+    way = look.leaves_by
+    return way.source.ip if way and way.source else look.walk.packet.src
