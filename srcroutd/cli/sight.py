@@ -71,7 +71,7 @@ def chosen(view: View, names: list[str] | None) -> View:
             error.exit_code = Exit.USAGE
             raise error
     nics = tuple(nic for nic in view.nics if nic.link.name in names)
-    seats = {nic.seat for nic in nics}
+    seats = {nic.seat for nic in nics if nic.seat}
     return replace(
         view, nics=nics, operations=tuple(op for op in view.operations if op.seat in seats)
     )

@@ -15,6 +15,7 @@ class Exit(IntEnum):
     UNREACHABLE = 69
     BUG = 70
     KERNEL_LACKS = 71
+    CANNOT_CREATE = 73
     TEMPORARY = 75
     NOT_PERMITTED = 77
     CONFIG = 78

@@ -5,14 +5,14 @@ kernel's own answers, the way back, rp_filter and ARP side by side. A difference
 and the kernel is kept, never smoothed over.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from srcroutd.core.explain_arp import ArpVerdict, announcement, arp_verdicts
 from srcroutd.core.lookup import walk
 from srcroutd.core.lookup_check import Check, check_source
 from srcroutd.core.lookup_compare import Answer, differences
-from srcroutd.core.lookup_values import MISMATCHES, Beyond, Leaves, Packet, Rpdb, Walk
+from srcroutd.core.lookup_values import MISMATCHES, Leaves, Packet, Rpdb, Walk
 from srcroutd.core.net import IP, Family, Route, RouteType, Rule
 
 
@@ -55,7 +55,7 @@ class Explanation:
     reply: Look | None = None
     checks: tuple[NicCheck, ...] = ()
     arp: tuple[ArpVerdict, ...] = ()
-    announcement: str = ""
+    notes: tuple[str, ...] = ()
     owned: tuple[tuple[Rule | Route, str], ...] = ()
     names: Mapping[int, str] | None = None
 
@@ -123,7 +123,7 @@ def explain(
         found,
         checks=_checks(rpdb, found),
         arp=_arp(rpdb, found),
-        announcement=_announcement(rpdb, found),
+        notes=tuple(_notes(rpdb, found)),
         owned=_owned(found, because),
     )
 
@@ -137,28 +137,25 @@ def _checks(rpdb: Rpdb, found: Explanation) -> tuple[NicCheck, ...]:
     """rp_filter: for a packet that comes in, on its NIC; for one that is sent, for the answer to it
     on every NIC with an address.
     """
-    packet, way = found.question.walk.packet, found.question.leaves_by
+    walked, way = found.question.walk, found.question.leaves_by
+    packet = walked.packet
     if rpdb.family is Family.V6:
         return ()
     if packet.iif:
-        if packet.src is None or rpdb.link_named(packet.iif) is None or not found.question.walk.steps:
-            return ()
-        return (NicCheck(packet.iif, packet, check_source(rpdb, packet, _goes_on(found))),)
+        here = (NicCheck(packet.iif, packet, check_source(rpdb, packet, _goes_on(walked))),)
+        return here if walked.steps else ()
     source = way.source.ip if way and way.source else None
     if way is None or source is None or way.route.type is not RouteType.UNICAST:
         return ()
-    bearing = {rpdb.name(own.address.index) for own in rpdb.owns if _is_nic(rpdb, own.address.index)}
-    checks = []
-    for nic in sorted(bearing):
-        answer = Packet(source, packet.dst, iif=nic)
-        checks.append(NicCheck(nic, answer, check_source(rpdb, answer, 0)))
-    return tuple(checks)
+    indexes = {own.address.index for own in rpdb.owns}
+    nics = sorted(rpdb.name(index) for index in indexes if _is_nic(rpdb, index))
+    answers = (Packet(source, packet.dst, iif=nic) for nic in nics)
+    return tuple(NicCheck(one.iif, one, check_source(rpdb, one, 0)) for one in answers)
 
 
-def _goes_on(found: Explanation) -> int:
+def _goes_on(walked: Walk) -> int:
     """The NIC that a packet goes on by, 0 for one that is for this host or goes nowhere."""
-    steps = found.question.walk.steps
-    route = steps[-1].route if steps else None
+    route = walked.steps[-1].route if walked.steps else None
     return route.oif if route and route.type is RouteType.UNICAST else 0
 
 
@@ -167,23 +164,35 @@ def _is_nic(rpdb: Rpdb, index: int) -> bool:
     return bool(link and link.up and not link.loopback)
 
 
+def _sent(found: Explanation) -> tuple[Leaves, IP, IP] | None:
+    """The way of what this host sends here, its source and who is asked for by ARP; None if nothing
+    is sent, or not to a neighbour.
+    """
+    look = found.reply or found.question
+    way = look.leaves_by
+    source = way.source.ip if way and way.source else None
+    if way is None or source is None or way.route.type is not RouteType.UNICAST:
+        return None
+    return way, source, way.gateway or look.walk.packet.dst
+
+
 def _arp(rpdb: Rpdb, found: Explanation) -> tuple[ArpVerdict, ...]:
     """Who answers for our address when the next hop on its way asks."""
-    look = found.reply or found.question
-    way, packet = look.leaves_by, look.walk.packet
-    source = way.source.ip if way and way.source else None
-    if way is None or source is None or way.route.type is not RouteType.UNICAST:
-        return ()
-    return arp_verdicts(rpdb, source, way.gateway or packet.dst)
+    sent = _sent(found)
+    return arp_verdicts(rpdb, wanted=sent[1], asker=sent[2]) if sent else ()
 
 
-def _announcement(rpdb: Rpdb, found: Explanation) -> str:
-    look = found.reply or found.question
-    way, packet = look.leaves_by, look.walk.packet
-    source = way.source.ip if way and way.source else None
-    if way is None or source is None or way.route.type is not RouteType.UNICAST:
-        return ""
-    return announcement(rpdb, rpdb.name(way.oif), source, way.gateway or packet.dst)
+def _notes(rpdb: Rpdb, found: Explanation) -> Iterator[str]:
+    """What else an administrator should know, a sentence each."""
+    packet, way = found.question.walk.packet, found.question.leaves_by
+    forwarded = packet.iif and way and way.route.type is RouteType.UNICAST
+    if forwarded and rpdb.family is Family.V6 and not rpdb.sysctls.all6.forwarding:
+        yield "net.ipv6.conf.all.forwarding is 0: this host drops it all the same"
+    sent = _sent(found)
+    if sent:
+        said = announcement(rpdb, rpdb.name(sent[0].oif), source=sent[1], hop=sent[2])
+        if said:
+            yield said
 
 
 def _owned(
@@ -198,14 +207,3 @@ def _owned(
                 if thing is not None and step.outcome not in MISMATCHES and thing in because:
                     owned.setdefault(thing, because[thing])
     return tuple(owned.items())
-
-
-def is_beyond(look: Look) -> bool:
-    """Whether the walk gave up."""
-    return isinstance(look.walk.end, Beyond)
-
-
-def chosen_source(look: Look) -> IP | None:
-    """The source address that a packet leaves with, None where that is not known."""
-    way = look.leaves_by
-    return way.source.ip if way and way.source else look.walk.packet.src

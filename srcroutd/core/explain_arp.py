@@ -102,7 +102,9 @@ def announcement(rpdb: Rpdb, nic: str, source: IP, hop: IP) -> str:
     if any(own.address.ip == source for own in on_nic):
         return ""
     mode = rpdb.sysctls.in_force(nic).arp_announce
-    if mode == 0 or (mode == 1 and any(source in own.network and hop in own.network for own in on_nic)):
+    if mode == 0 or (
+        mode == 1 and any(source in own.network and hop in own.network for own in on_nic)
+    ):
         return (
             f"{nic} asks for {hop} in the name of {source}, which is not on it: "
             "neighbours may then send to the wrong NIC (arp_announce 2 would prevent it)"

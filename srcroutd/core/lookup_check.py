@@ -42,6 +42,10 @@ def check_source(rpdb: Rpdb, packet: Packet, oif: int) -> Check:
     mode = Mode(min(conf.rp_filter, Mode.LOOSE))
     if link is None or src is None:
         return Check(None, "neither a NIC nor a source", mode)
+    if packet.iif not in rpdb.sysctls.nics:
+        return Check(None, f"the sysctls of {packet.iif} were not read", mode)
+    if rpdb.covering is not None and not {src, packet.dst} <= rpdb.covering:
+        return Check(None, f"the routes to {src} were not read", mode)
     quick = mode is Mode.OFF and not (link.index == oif and conf.send_redirects)
     if quick and conf.accept_local:
         return Check(passes=True, why="rp_filter is off", mode=mode)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from srcroutd.core.lookup_rules import REFUSALS, Flow, Found, Verdict, walk_rules
 from srcroutd.core.lookup_source4 import bearers
 from srcroutd.core.lookup_values import UNKNOWN_ROUTES, Rpdb
-from srcroutd.core.net import IP, Route, RouteType, Rule, Scope, table_name
+from srcroutd.core.net import IP, Route, RouteType, Rule, table_name
 
 LOCAL_TABLE, MAIN_TABLE, DEFAULT_TABLE = 255, 254, 253
 _HARMLESS = frozenset((8, 11))
@@ -26,14 +26,12 @@ _WORDS = {
 }
 
 
-def look_up(rpdb: Rpdb, flow: Flow, *, dead_too: bool = False) -> Verdict:
-    """What the RPDB says of a flow. ``dead_too`` also takes routes whose NIC has no carrier."""
-    verdict = walk_rules(
-        rpdb, flow, lambda table: best_route(rpdb, (table,), flow, dead_too=dead_too)
-    )
+def look_up(rpdb: Rpdb, flow: Flow) -> Verdict:
+    """What the RPDB says of a flow."""
+    verdict = walk_rules(rpdb, flow, lambda table: best_route(rpdb, (table,), flow))
     if verdict.doubt or not is_stock(rpdb):
         return verdict
-    merged, errnos = _merged(rpdb, flow, dead_too=dead_too)
+    merged, errnos = _merged(rpdb, flow)
     if (merged.route, merged.doubt) == (_way(verdict), ""):
         return replace(verdict, instead=errnos)
     unsure = (
@@ -56,14 +54,14 @@ def is_stock(rpdb: Rpdb) -> bool:
     )
 
 
-def _merged(rpdb: Rpdb, flow: Flow, *, dead_too: bool) -> tuple[Found, frozenset[int]]:
+def _merged(rpdb: Rpdb, flow: Flow) -> tuple[Found, frozenset[int]]:
     """The answer as long as nobody ever added a rule, and the errnos there may be if it is none.
 
     Local and main are one tree then; whatever it refuses, table default is asked after it.
     """
     errnos = {errno.ENETUNREACH}
     for tables in ((LOCAL_TABLE, MAIN_TABLE), (DEFAULT_TABLE,)):
-        found = best_route(rpdb, tables, flow, dead_too=dead_too)
+        found = best_route(rpdb, tables, flow)
         if found.doubt:
             return found, frozenset()
         if found.route and found.route.type in REFUSALS:
@@ -73,7 +71,7 @@ def _merged(rpdb: Rpdb, flow: Flow, *, dead_too: bool) -> tuple[Found, frozenset
     return Found(), frozenset(errnos)
 
 
-def best_route(rpdb: Rpdb, tables: tuple[int, ...], flow: Flow, *, dead_too: bool = False) -> Found:
+def best_route(rpdb: Rpdb, tables: tuple[int, ...], flow: Flow) -> Found:
     """The route with the longest prefix whose NIC can be used; of equal ones the kernel's first."""
     covering: list[Route] = []
     for table in tables:
@@ -85,7 +83,7 @@ def best_route(rpdb: Rpdb, tables: tuple[int, ...], flow: Flow, *, dead_too: boo
     for route in covering:
         several = not _SEVERAL_NEXTHOPS.isdisjoint(route.beyond)
         refuses = route.type is RouteType.THROW or route.type in REFUSALS
-        if not several and not refuses and not _usable(rpdb, route, flow, dead_too=dead_too):
+        if flow.oif not in {0, route.oif} and not several and not refuses:
             continue
         unknown = [number for number in route.beyond if number not in _HARMLESS]
         if unknown:
@@ -93,17 +91,6 @@ def best_route(rpdb: Rpdb, tables: tuple[int, ...], flow: Flow, *, dead_too: boo
             return Found(route, f"the route {route} has {word}")
         return Found(route)
     return Found()
-
-
-def _usable(rpdb: Rpdb, route: Route, flow: Flow, *, dead_too: bool) -> bool:
-    """Whether the next hop may be taken (fib_lookup_good_nhc)."""
-    if flow.oif and flow.oif != route.oif:
-        return False
-    link = rpdb.links.get(route.oif)
-    if link is None or link.carrier or dead_too or route.scope is Scope.HOST:
-        # Local routes live as long as their address, carrier or not, NIC up or down.
-        return True
-    return not rpdb.sysctls.in_force(link.name).ignore_routes_with_linkdown
 
 
 def is_own(rpdb: Rpdb, ip: IP) -> bool | None:

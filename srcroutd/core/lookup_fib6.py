@@ -13,7 +13,7 @@ from itertools import groupby
 
 from srcroutd.core.lookup_rules import LOOPBACK_INDEX, REFUSALS, Found
 from srcroutd.core.lookup_values import UNKNOWN_ROUTES, Rpdb
-from srcroutd.core.net import IP, Link, Route, RouteType, table_name
+from srcroutd.core.net import IP, Route, RouteType, table_name
 
 DEFAULT_METRIC = 1024
 _KERNEL = 2
@@ -101,14 +101,7 @@ def _usable(rpdb: Rpdb, route: Route, search: Search, *, alive: bool) -> bool:
         return True
     if search.strict and not _on_device(route, search):
         return False
-    link = rpdb.links.get(_device(route))
-    if link and not link.carrier and route.type not in _LOCAL and _ignored(rpdb, link):
-        return False
     return not alive or route.gateway is None or (route.oif, route.gateway) not in rpdb.failed
-
-
-def _ignored(rpdb: Rpdb, link: Link) -> bool:
-    return bool(rpdb.sysctls.in_force6(link.name).ignore_routes_with_linkdown)
 
 
 def _several(route: Route) -> bool:

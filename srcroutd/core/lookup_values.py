@@ -61,7 +61,6 @@ class NicConf:
     forwarding: int = 0
     route_localnet: int = 0
     send_redirects: int = 1
-    ignore_routes_with_linkdown: int = 0
     arp_ignore: int = 0
     arp_announce: int = 0
     arp_filter: int = 0
@@ -73,7 +72,6 @@ class NicConf6:
     """net.ipv6.conf.NIC of one NIC as it stands in /proc/sys."""
 
     forwarding: int = 0
-    ignore_routes_with_linkdown: int = 0
     use_tempaddr: int = 0
     use_oif_addrs_only: int = 0
 
@@ -93,8 +91,7 @@ class Sysctls:
     def in_force(self, nic: str) -> NicConf:
         """What the kernel acts on for IPv4: the larger of ``all`` and the NIC's own.
 
-        Two are the NIC's alone: forwarding and ignore_routes_with_linkdown. Source: the macros
-        IN_DEV_* in include/linux/inetdevice.h.
+        Forwarding is the NIC's alone. Source: the macros IN_DEV_* in include/linux/inetdevice.h.
         """
         own, every = self.nics.get(nic, NicConf()), self.all
         return NicConf(
@@ -104,7 +101,6 @@ class Sysctls:
             forwarding=own.forwarding,
             route_localnet=max(every.route_localnet, own.route_localnet),
             send_redirects=max(every.send_redirects, own.send_redirects),
-            ignore_routes_with_linkdown=own.ignore_routes_with_linkdown,
             arp_ignore=max(every.arp_ignore, own.arp_ignore),
             arp_announce=max(every.arp_announce, own.arp_announce),
             arp_filter=max(every.arp_filter, own.arp_filter),
@@ -116,7 +112,6 @@ class Sysctls:
         own = self.nics6.get(nic, NicConf6())
         return NicConf6(
             forwarding=self.all6.forwarding,
-            ignore_routes_with_linkdown=own.ignore_routes_with_linkdown,
             use_tempaddr=own.use_tempaddr,
             use_oif_addrs_only=max(self.all6.use_oif_addrs_only, own.use_oif_addrs_only),
         )
@@ -124,7 +119,8 @@ class Sysctls:
 
 @dataclass(frozen=True, slots=True)
 class Rpdb:
-    """One family at one moment. ``tables`` may leave out routes that cover none of ``covering``.
+    """One family at one moment. ``tables`` leave out routes that the kernel calls dead, and may leave
+    out those that cover none of ``covering``.
 
     ``rules`` and the routes of a table are in the kernel's order; ``owns`` are the addresses of
     this family, each NIC's in the kernel's order; ``failed`` are IPv6 gateways (ifindex, address)

@@ -118,7 +118,9 @@ def state_word(view: View, nic: NicView) -> str:
     due = view.drift()[nic.seat]
     if due:
         return f"drift ({due})"
-    return "in sync" if view.in_sync or not view.by_daemon else "not in sync"
+    # A round that did not end well, and nothing is known to be due anywhere: nobody can say.
+    unsure = view.by_daemon and not view.in_sync and not view.operations
+    return "not in sync" if unsure else "in sync"
 
 
 @dataclass(frozen=True, slots=True)

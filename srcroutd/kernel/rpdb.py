@@ -5,7 +5,7 @@ asked about are decoded; the others, a million perhaps, are passed over by compa
 stood in the rules before the rest was read still stands in them after it, or TornDump is raised.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 from struct import Struct
@@ -60,28 +60,31 @@ _IFAL_ADDRESS, _IFAL_LABEL = 1, 2
 async def read_rpdb(
     requests: Requests, family: Family, about: Iterable[IP], nics: Iterable[str] = ()
 ) -> Rpdb:
-    """The RPDB for packets whose addresses are all in ``about``. Raises TornDump, KernelLacks.
+    """The RPDB for packets whose addresses are in ``about``, are this host's own, or are gateways
+    on the way to either. Raises TornDump, KernelLacks.
 
     The sysctls of NICs that bear addresses or routes are read, and those of ``nics``.
     """
     names = frozenset(nics)
-    addresses = frozenset(about)
     for _ in range(_TRIES):
         before = await requests.rules(family)
         links = {link.index: link for link in await requests.links()}
-        rules = tuple(map(_rule, before))
-        tables = {
-            table: await _routes(requests, family, table, addresses, links)
-            for table in sorted(_tables(rules))
-        }
         owns = tuple(filter(None, map(_own, _dump(RTM_GETADDR, _IFADDRMSG, family))))
+        rules = tuple(map(_rule, before))
+        bodies = {table: await requests.routes(family, table) for table in _tables(rules)}
+        covering = frozenset(about) | {own.address.ip for own in owns}
+        tables = _decoded(bodies, covering, links)
+        gateways = {route.gateway for routes in tables.values() for route in routes}
+        if more := frozenset(one for one in gateways if one and one.version == _version(family)):
+            covering |= more
+            tables = _decoded(bodies, covering, links)
         failed, labels = _of_ipv6() if family is Family.V6 else (frozenset(), ())
         if before == await requests.rules(family):
-            bearing = {own.address.index for own in owns}
-            wanted = {route.oif for routes in tables.values() for route in routes} | bearing
+            wanted = {route.oif for routes in tables.values() for route in routes}
+            wanted |= {own.address.index for own in owns}
             known = {links[index].name for index in wanted if index in links}
             sysctls = read_sysctls(known | names)
-            return Rpdb(family, rules, tables, links, owns, sysctls, failed, labels, addresses)
+            return Rpdb(family, rules, tables, links, owns, sysctls, failed, labels, covering)
     raise TornDump(
         f"the IP{family.name.lower()} rules change faster than they can be read; look again"
     )
@@ -122,30 +125,34 @@ def _masked(packed: bytes | None, length: int) -> Network | None:
     return IPv6Network((packed, length), strict=False)
 
 
-async def _routes(
-    requests: Requests,
-    family: Family,
-    table: int,
-    addresses: frozenset[IP],
-    links: dict[int, Link],
-) -> tuple[Route, ...]:
-    """The routes of one table that cover any of the addresses, in the kernel's order."""
-    bodies = await requests.routes(family, table)
-    found = filter(None, map(_route, _covering(bodies, addresses)))
-    return tuple(
-        replace(route, dev=links[route.oif].name) if route.oif in links else route
-        for route in found
-    )
-
-
-def _covering(bodies: Iterable[bytes], addresses: frozenset[IP]) -> Iterator[bytes]:
-    """The bodies whose destination covers any of the addresses, told by their bytes."""
-    wanted = {
+def _decoded(
+    bodies: Mapping[int, list[bytes]], covering: frozenset[IP], links: Mapping[int, Link]
+) -> dict[int, tuple[Route, ...]]:
+    """The routes of each table that cover any of the addresses, in the kernel's order."""
+    wanted = frozenset(
         (length, _masked_bytes(address, length))
-        for address in addresses
+        for address in covering
         for length in range(1, address.max_prefixlen + 1)
+    )
+    return {
+        table: tuple(
+            _named(route, links) for route in map(_route, _covering(found, wanted)) if route
+        )
+        for table, found in sorted(bodies.items())
     }
-    sizes = {len(address.packed) for address in addresses}
+
+
+def _named(route: Route, links: Mapping[int, Link]) -> Route:
+    link = links.get(route.oif)
+    return replace(route, dev=link.name) if link else route
+
+
+def _version(family: Family) -> int:
+    return family.everything.version
+
+
+def _covering(bodies: Iterable[bytes], wanted: frozenset[tuple[int, bytes]]) -> Iterator[bytes]:
+    """The bodies whose destination is one of ``wanted``, told by their bytes."""
     for body in bodies:
         length = body[1]
         if length == 0:
@@ -153,7 +160,7 @@ def _covering(bodies: Iterable[bytes], addresses: frozenset[IP]) -> Iterator[byt
             continue
         start = _SECOND_ATTRIBUTE
         size, kind = ATTRIBUTE.unpack_from(body, start)
-        if kind == RTA_DST and size - 4 in sizes:
+        if kind == RTA_DST:
             prefix = body[start + 4 : start + size]
         else:
             prefix = attributes(body, _FIRST_ATTRIBUTE).get(RTA_DST, b"")
@@ -167,7 +174,9 @@ def _masked_bytes(address: IP, length: int) -> bytes:
 
 
 def _route(body: bytes) -> Route | None:
-    """A route that the kernel would consider; one that is dead or has expired it passes over."""
+    """A route that the kernel would consider. It passes over those that have expired, and those it
+    shows as dead: the NIC has no carrier, and ignore_routes_with_linkdown is on.
+    """
     header = RTMSG.unpack_from(body)
     if header[8] & _RTNH_F_DEAD:
         return None

@@ -119,6 +119,7 @@ _SUPPRESSIONS = {V4: (-1, -1, 0, 1, 12, 23, 24, 32), V6: (-1, -1, 0, 3, 31, 32, 
 _TYPES = (
     *(RouteType.UNICAST,) * 8,
     *(RouteType.UNREACHABLE, RouteType.PROHIBIT, RouteType.BLACKHOLE, RouteType.THROW),
+    RouteType.THROW,
     RouteType.LOCAL,
 )
 _ACTIONS = (
@@ -167,7 +168,7 @@ def rules(draw: st.DrawFn, family: Family) -> Rule:
         mark=draw(st.sampled_from((*_MARKS, 5))) if "mark" in has else 0,
         mask=draw(st.sampled_from((0xFFFFFFFF, 0xFF0000, 0xF))) if "mark" in has else 0,
         invert=draw(st.booleans()) and draw(st.booleans()),
-        goto=priority + draw(st.integers(1, 6)) if action is Action.GOTO else 0,
+        goto=priority + draw(st.integers(1, 4)) if action is Action.GOTO else 0,
         suppress_prefixlength=draw(st.sampled_from(_SUPPRESSIONS[family])) if lookup else -1,
         protocol=OURS,
     )
@@ -232,11 +233,11 @@ def worlds(draw: st.DrawFn, family: Family, indexes: dict[str, int]) -> World:
     stock = [Rule(family, 0, table=255), Rule(family, 32766, table=254)]
     stock += [Rule(family, 32767, table=253)] if family is V4 else []
     kept = draw(st.sampled_from((stock, stock, stock, stock[:1], stock[1:])))
-    drawn = draw(st.lists(rules(family), min_size=1, max_size=12))
+    drawn = draw(st.lists(rules(family), min_size=4, max_size=14))
     return World(
         family,
         (*kept, *drawn),
-        tuple(draw(st.lists(routes(family, indexes), max_size=14))),
+        tuple(draw(st.lists(routes(family, indexes), min_size=6, max_size=18))),
         draw(sysctls()),
         draw(st.booleans()),
     )

@@ -1,4 +1,4 @@
-"""What would decide about an address once a recipe's rule in front of ours is gone: then it stays."""
+"""What would decide about an address once a recipe's rule is gone: if not ours, the rule stays."""
 
 from dataclasses import replace
 from ipaddress import ip_address, ip_network

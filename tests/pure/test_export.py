@@ -195,6 +195,29 @@ def test_iproute2_says_each_rule_and_route_in_the_daemons_numbers() -> None:
     assert "priority 18019 from all nop protocol 83" in rules
 
 
+def test_the_guard_comes_first_and_a_jump_finds_its_target() -> None:
+    lines = said(exporter("iproute2")(scene(nics()[0]))[0].text)
+    priorities = [int(line.split()[1]) for line in lines if line.startswith("priority ")]
+    change = priorities.index(18019, 1)  # where IPv6 begins
+    assert priorities[:change] == sorted(priorities[:change], reverse=True)
+    assert priorities[change:] == sorted(priorities[change:], reverse=True)
+    routes = [
+        line.split()[0]
+        for line in lines
+        if " metric " in line and " protocol " in line and "print" not in line
+    ]
+    assert routes == [
+        "unreachable",
+        "198.51.100.0/24",
+        "default",
+        "192.0.2.0/26",
+        "unreachable",
+        "2001:db8:1::/64",
+        "default",
+        "2001:db8:3::/64",
+    ]
+
+
 def test_the_jump_and_its_target_are_left_out_where_they_cannot_be_said() -> None:
     plain = scene(replace(nics()[0], delegated=()))
     assert "goto 18019" in exporter("iproute2")(plain)[0].text

@@ -135,7 +135,7 @@ def test_graphviz_takes_it(name: str) -> None:
 def test_drift_in_dot_is_red_and_in_words() -> None:
     document = dot(scene(three_enis()))
     assert (
-        "default via the gateway: in its place via 203.0.113.1 dev eth2, protocol 4 [to replace]"
+        "default via the gateway: in its place via 203.0.113.1 dev eth2 proto 4 [to replace]"
         in document
     )
     assert document.count('color="#b3261e", fontcolor="#b3261e"') == 3
@@ -267,10 +267,10 @@ def test_the_terminal_shows_each_lane_from_addresses_to_gateway() -> None:
         "│                  own subnet, then main, then default                         │",
         "│    └▶ table 18001                                                            │",
         "│       198.51.100.0/24  on the link                                           │",
-        "│       192.0.2.0/24  via the gateway                                          │",
-        "│       203.0.113.0/24  via the gateway                                        │",
-        "│       default      via the gateway                                           │",
-        "│       default      unreachable (guard)                                       │",
+        "│       192.0.2.0/24     via the gateway                                       │",
+        "│       203.0.113.0/24   via the gateway                                       │",
+        "│       default          via the gateway                                       │",
+        "│       default          unreachable (guard)                                   │",
         "│       └▶ leaves by eth1  via 198.51.100.253                                  │",
         "└──────────────────────────────────────────────────────────────────────────────┘",
     ]

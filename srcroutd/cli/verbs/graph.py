@@ -29,6 +29,12 @@ class NotDrawn(OperatorError):
     exit_code = Exit.USAGE
 
 
+class NotWritten(OperatorError):
+    """The file cannot be written."""
+
+    exit_code = Exit.CANNOT_CREATE
+
+
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
     parser.add_argument("--format", choices=FORMATS, help="default terminal")
@@ -98,7 +104,7 @@ def _write(document: bytes, output: Path | None) -> None:
     try:
         output.write_bytes(document)
     except OSError as error:
-        raise NotDrawn(
+        raise NotWritten(
             f"cannot write {output}: {error.strerror}; next: name a file in a folder that is there "
             "and yours to write"
         ) from error

@@ -75,4 +75,4 @@ def _way(route: Route, gateway: IP | None) -> str:
 def _held(route: Route) -> str:
     """A route that has the place of a wanted one."""
     dev = f" dev {clean(route.dev or str(route.oif))}" if route.oif else ""
-    return f"{_way(route, None)}{dev}, protocol {route.protocol}"
+    return f"{_way(route, None)}{dev} proto {route.protocol}"

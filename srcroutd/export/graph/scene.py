@@ -7,7 +7,6 @@ line each.
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from srcroutd.core.join import State
 from srcroutd.core.net import Family
@@ -99,15 +98,8 @@ def _notes(view: View) -> tuple[str, ...]:
     return tuple(clean(note, SENTENCE) for note in (*notes, *view.notes))
 
 
-def _state(view: View, nic: NicView) -> str:
-    """The state's word. Where it is known what is out of step, a NIC without any of that is in
-    sync.
-    """
-    return state_word(replace(view, in_sync=view.in_sync or bool(view.operations)), nic)
-
-
 def _tone(view: View, nic: NicView) -> Tone:
-    word = _state(view, nic)
+    word = state_word(view, nic)
     if nic.state is State.LEFT_ALONE:
         return Tone.QUIET
     if word.startswith(("drift", "not", "refused")):
@@ -116,7 +108,7 @@ def _tone(view: View, nic: NicView) -> Tone:
 
 
 def _head(view: View, nic: NicView, lane: str, *, lines: Sequence[Line], folded: bool) -> Node:
-    state = _state(view, nic)
+    state = state_word(view, nic)
     if nic.state is State.WAITING and nic.since_s is not None:
         state += f", {max(0, int(view.taken_at_s - nic.since_s))} s"
     return Node(

@@ -1,0 +1,1 @@
+"""What ``srcroutctl doctor`` knows: this host to a ``Scene``, the scene to findings."""

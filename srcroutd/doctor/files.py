@@ -1,0 +1,76 @@
+"""Files below a root folder as texts: small, decoded somehow, and never waited for.
+
+What is not there is passed over; what may not or cannot be read is said, once a folder or file.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+LONGEST = 1 << 18
+"""Bytes; no file that sets up a network is longer."""
+MANY = 200
+"""Files of one folder that are read at most."""
+_NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR)
+
+
+class Files:
+    """Reads below ``root``; ``texts`` are what was found by the host's path, ``unseen`` what was
+    not readable.
+    """
+
+    def __init__(self, root: Path) -> None:
+        """Begin with nothing read."""
+        self.root = root
+        self.texts: dict[str, str] = {}
+        self.unseen: list[str] = []
+
+    def read(self, patterns: Iterable[str]) -> None:
+        """Take in what each pattern names; only its last part may be a pattern."""
+        for pattern in patterns:
+            folder, _, name = pattern.rpartition("/")
+            if set("*?[") & set(name):
+                for found in self.names(folder, name)[:MANY]:
+                    self._take(f"{folder}/{found}")
+            else:
+                self._take(pattern)
+
+    def names(self, folder: str, pattern: str = "*") -> list[str]:
+        """The names in a folder that match, sorted; none where it does not exist."""
+        try:
+            found = os.listdir(self._at(folder))
+        except OSError as error:
+            self._cannot(folder, error)
+            return []
+        return sorted(name for name in found if fnmatchcase(name, pattern))
+
+    def _at(self, path: str) -> Path:
+        return self.root / path.lstrip("/")
+
+    def _take(self, path: str) -> None:
+        try:
+            # O_NONBLOCK: a FIFO in a folder of configuration must not make anybody wait.
+            handle = os.open(self._at(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            self._cannot(path, error)
+            return
+        with open(handle, "rb") as file:  # noqa: PTH123 - an open file, no path
+            kind = os.fstat(file.fileno()).st_mode
+            if stat.S_ISCHR(kind):
+                self.texts[path] = ""  # a link to /dev/null: masked
+            elif stat.S_ISREG(kind):
+                try:
+                    content = file.read(LONGEST + 1)
+                except OSError as error:
+                    self._cannot(path, error)
+                    return
+                if len(content) > LONGEST:
+                    self.unseen.append(f"the end of {path}: it is longer than {LONGEST >> 10} KiB")
+                self.texts[path] = content[:LONGEST].decode(errors="replace")
+
+    def _cannot(self, path: str, error: OSError) -> None:
+        if error.errno not in _NOTHING_THERE:
+            self.unseen.append(f"{path}: {(error.strerror or 'unreadable').lower()}")
