@@ -8,8 +8,9 @@ cd "$(dirname "$0")/.."
 
 packages=(busybox dbus-daemon libnetplan0 libnm0 netplan.io network-manager systemd)
 unpacked=$PWD/.cache/neighbours
+system=$(. /etc/os-release && echo "$ID ${VERSION_ID-}")
 
-if [ "$(cat "$unpacked/.packages" 2>/dev/null)" = "${packages[*]}" ]; then
+if [ "$(cat "$unpacked/.packages" 2>/dev/null)" = "$system: ${packages[*]}" ]; then
     echo "$unpacked"
     exit 0
 fi
@@ -46,7 +47,7 @@ fi
 for archive in "$work/archives/"*.deb; do
     dpkg-deb --fsys-tarfile "$archive" | tar -x --keep-directory-symlink -C "$work/root"
 done
-echo "${packages[*]}" >"$work/root/.packages"
+echo "$system: ${packages[*]}" >"$work/root/.packages"
 rm -rf "$unpacked"
 mv "$work/root" "$unpacked"
 echo "$unpacked"

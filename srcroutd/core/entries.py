@@ -59,6 +59,16 @@ def contested(operation: Operation, who: Who, rival: str) -> Entry:
     )
 
 
+def unsettled(why: str) -> Entry:
+    """A round ended without all being in sync, and no other entry says why."""
+    return _entry(Kind.UNSETTLED, f"not in sync: {why}; tried again", {"SRCROUTD_BECAUSE": why})
+
+
+def settled() -> Entry:
+    """All is in sync after ``unsettled``."""
+    return _entry(Kind.SETTLED, "in sync again", {})
+
+
 def shadow_words(route: Route) -> str:
     """What a stranger's route beside one of ours means, for status and record."""
     return (

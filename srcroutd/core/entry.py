@@ -33,6 +33,8 @@ class Kind(Enum):
     ROUTE_DELETED = ("route-deleted", "f096ee8622284d408dcea8c680833231", Level.INFO)
     OPERATION_REFUSED = ("operation-refused", "3536757f4e8a4d74bea740b083b2ecfe", Level.ERROR)
     CONTESTED = ("contested", "8321b3f0de2f450b9255eddba0a831a1", Level.WARNING)
+    UNSETTLED = ("unsettled", "bb59ed570c3d40aab830d87118cc84b9", Level.WARNING)
+    SETTLED = ("settled", "8f9754de08be46f9824e2a70c736e06d", Level.INFO)
     SHADOWED = ("shadowed", "1075320221f2458480c23f8775c11e0c", Level.WARNING)
     SHADOW_GONE = ("shadow-gone", "ad93614707b643df9d707bb50daec7c9", Level.INFO)
     ENI_FOUND = ("eni-found", "e57c2a8e85c142038c94e00e3ea5ce08", Level.INFO)

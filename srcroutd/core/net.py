@@ -6,7 +6,8 @@ identity is smaller than the route (``Route.identity``): the protocol and the ne
 not key. Sources: rtnetlink(7), include/uapi/linux/{rtnetlink,fib_rules,if_addr}.h.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from ipaddress import (
     IPv4Address,
@@ -223,6 +224,12 @@ class Route:
         if self.onlink:
             words.append("onlink")
         return " ".join(words)
+
+
+def with_dev(route: Route, names: Mapping[int, str]) -> Route:
+    """The route with the name of its NIC, by ifindex, where a dump gave only the number."""
+    name = names.get(route.oif, "")
+    return replace(route, dev=name) if name and not route.dev else route
 
 
 def network_of(ip: IP) -> Network:

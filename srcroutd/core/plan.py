@@ -7,12 +7,12 @@ uses the kernel's own bytes.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Generic, Literal, TypeVar
 
 from srcroutd.core.desired import Want
-from srcroutd.core.net import Family, Route, Rule
+from srcroutd.core.net import Family, Route, Rule, with_dev
 from srcroutd.core.numbering import Domain
 
 K = TypeVar("K", bound=Hashable)
@@ -107,6 +107,22 @@ def shadows(desired: Desired[K], observed: Observed[K]) -> tuple[Route, ...]:
     return tuple(
         sorted((route for route in found if route.identity in wanted and not route.beyond), key=str)
     )
+
+
+def with_devs(operations: tuple[Operation, ...], names: Mapping[int, str]) -> tuple[Operation, ...]:
+    """The same with the names of NICs in routes that a dump gave only ifindexes for."""
+    return tuple(_named(operation, names) for operation in operations)
+
+
+def _named(operation: Operation, names: Mapping[int, str]) -> Operation:
+    thing, replaces = operation.thing, operation.replaces
+    if isinstance(thing, Route) and thing.oif and not thing.dev:
+        thing = with_dev(thing, names)
+    if replaces is not None:
+        replaces = with_dev(replaces, names)
+    if thing is operation.thing and replaces is operation.replaces:
+        return operation
+    return replace(operation, thing=thing, replaces=replaces)
 
 
 def _put_routes(desired: Desired[K], observed: Observed[K], domain: Domain) -> Iterable[Operation]:

@@ -8,7 +8,7 @@ import asyncio
 from srcroutd.core.config import Config
 from srcroutd.core.net import Family, Route
 from srcroutd.core.numbering import Domain, is_foreign
-from srcroutd.core.plan import Desired, Observed, Operation, Pruning, plan
+from srcroutd.core.plan import Desired, Observed, Operation, Pruning, plan, with_devs
 from srcroutd.core.view import Cleaned, Refusal
 from srcroutd.daemon.eyes import Seen
 from srcroutd.daemon.hands import Hands
@@ -48,7 +48,10 @@ async def clean(domains: tuple[Domain, ...], *, dry_run: bool) -> Cleaned:
         for _ in range(PASSES):
             observed = await _observe(requests, domains)
             pruning = Pruning(domains, lambda _domain, _thing: "cleanup")
-            operations = plan(Desired({}, {}), observed, pruning)
+            operations = with_devs(
+                plan(Desired({}, {}), observed, pruning),
+                {link.index: link.name for link in await requests.links()},
+            )
             if dry_run:
                 done += operations
             if dry_run or not operations:

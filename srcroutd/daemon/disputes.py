@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable
 
 from srcroutd.core import entries
 from srcroutd.core.entry import Who
+from srcroutd.core.net import with_dev
 from srcroutd.core.pacing import Quarrels
-from srcroutd.core.plan import Desired, Observed, Operation, shadows
+from srcroutd.core.plan import Desired, Operation, shadows
 from srcroutd.daemon.audit import Audit
+from srcroutd.daemon.eyes import Picture
 from srcroutd.daemon.meter import Meter
 from srcroutd.daemon.rivals import likely_rival
 
@@ -50,11 +52,12 @@ class Disputes:
         """Try everything again at once."""
         self._quarrels = Quarrels()
 
-    def stands(self, desired: Desired[bytes], observed: Observed[bytes]) -> None:
+    def stands(self, desired: Desired[bytes], picture: Picture) -> None:
         """All is in sync: remember what stands, and say which routes of strangers may win."""
         self._stood = desired
         said: dict[str, str] = {}
-        for route in shadows(desired, observed):
+        for shadow in shadows(desired, picture.observed):
+            route = with_dev(shadow, picture.names)
             topic = f"shadow {route.table} {route.dst}"
             said[topic] = entries.shadow_words(route)
             self._audit.once(topic, entries.shadowed(route))

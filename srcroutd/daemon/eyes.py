@@ -61,6 +61,11 @@ class Picture:
     routes: Seen[Route] = field(default_factory=Seen)
 
     @property
+    def names(self) -> dict[int, str]:
+        """The NICs' names by ifindex."""
+        return {link.index: link.name for link in self.links}
+
+    @property
     def observed(self) -> Observed[bytes]:
         """What the planner compares with."""
         return Observed(self.rules, self.routes, self.duplicates)

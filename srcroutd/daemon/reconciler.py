@@ -15,7 +15,7 @@ from srcroutd.core.inventory import Reading, Unknown
 from srcroutd.core.join import nics_by_mac
 from srcroutd.core.net import Route, Rule
 from srcroutd.core.pacing import Backoff, round_due_s
-from srcroutd.core.plan import Operation, Pruning, plan
+from srcroutd.core.plan import Operation, Pruning, plan, with_devs
 from srcroutd.core.prune import Situation, reasons
 from srcroutd.core.view import Cleaned, View
 from srcroutd.daemon.audit import Audit
@@ -39,6 +39,7 @@ CALM_BACKOFF = Backoff(0.2, 30.0)
 """Pauses after a round that the kernel refused something in."""
 
 
+RESTLESS = "the kernel keeps changing"
 STANDING_BY = "standing by since srcroutctl cleanup"
 
 
@@ -169,6 +170,7 @@ class Reconciler:
             why = await self._passes(applied)
         except TornDump as error:
             why = str(error)
+            self._audit.once("unsettled", entries.unsettled(why))
         await self._record(applied, why)
         troubled = why and not self._standing_by
         self._troubles = self._troubles.failed() if troubled else CALM_BACKOFF
@@ -204,7 +206,7 @@ class Reconciler:
                 return STANDING_BY
             if not operations:
                 if not held:
-                    self._disputes.stands(self.outlook.desired, self._eyes.picture.observed)
+                    self._disputes.stands(self.outlook.desired, self._eyes.picture)
                 return f"{len(held)} contested" if held else ""
             await asyncio.sleep(0)
             disturbed = self._eyes.disturbed
@@ -219,7 +221,8 @@ class Reconciler:
             if refused and not done:
                 self._pending = (*(refusal.operation for refusal in refused), *held)
                 return f"the kernel refused {refused[0].operation}: {refused[0].words}"
-        return "the kernel keeps changing"
+        self._audit.once("unsettled", entries.unsettled(RESTLESS))
+        return RESTLESS
 
     async def _next_operations(self) -> tuple[tuple[Operation, ...], tuple[Operation, ...]]:
         """What is to do now, and the operations that are held back because they are contested."""
@@ -242,7 +245,7 @@ class Reconciler:
         self._eyes.expected_rules = self.outlook.desired.rules.keys()
         await asyncio.sleep(0)
         operations = plan(self.outlook.desired, picture.observed, self._pruning())
-        return self._disputes.part(operations)
+        return self._disputes.part(with_devs(operations, picture.names))
 
     def _pruning(self) -> Pruning:
         knowledge = self._knowledge
@@ -277,6 +280,7 @@ class Reconciler:
         self._disputes.forget_old()
         if not why:
             self._audit.settled()
+            self._audit.over("unsettled", entries.settled())
             self._knowledge.former_cleared(self._eyes.picture.observed)
         await self._knowledge.save()
         self._audit.generation = generation

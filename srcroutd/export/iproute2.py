@@ -114,7 +114,7 @@ _HEAD = """\
 # down loses its routes, and only another run brings them back.
 #
 # Run it as root; a second run changes nothing. With --undo it takes out what it put in.
-# It needs iproute2 5.0 or later, and awk.
+# It needs iproute2 5.2 or later, and awk.
 set -eu
 export LC_ALL=C
 
@@ -198,7 +198,7 @@ each() { # LINES -4|-6 WORDS
         die "ip refused the above; next: $0 --undo"
 }
 
-ip -N rule show >/dev/null || die "this ip knows no -N; next: iproute2 5.0 or later"
+ip -N rule show >/dev/null || die "this ip knows no -N; next: iproute2 5.2 or later"
 
 if [ -z "$undo" ]; then
     nics | while read -r nic mac; do

@@ -34,7 +34,8 @@ def nmcli(view: View, *, temporary: bool = False) -> tuple[Document, ...]:
     )
     name = f"srcroutd-nmcli-{form}"
     apply = (
-        f"Run it as root: {lasts}; connections live through it, and a second run changes nothing."
+        f"Run it as root: {lasts}. IPv4 addresses stay on the NICs; IPv6 ones are away for the "
+        "second or two of duplicate address detection."
     )
     return (Document(name, f"/usr/local/sbin/{name}", text, apply, executable=True),)
 
@@ -113,7 +114,9 @@ _HEAD = """\
 # Source routing by NetworkManager, written by: srcroutctl export nmcli
 # The FORM form: LASTS.
 #
-# Run it as root; a second run changes nothing. With --undo it takes out what it put in.
+# Run it as root. With --undo it takes out what it put in.
+# IPv4 addresses stay on the NICs. IPv6 ones are away for the second or two of duplicate address
+# detection: NetworkManager (1.42) takes them off and on again when it reapplies a profile.
 # This instead of srcroutd, not beside it: what NetworkManager makes is NetworkManager's.
 # Left out: the rules with goto and nop, which it cannot say and which only save time.
 set -eu
@@ -135,11 +138,16 @@ _PERSISTENT = r"""
 # What an earlier run left in the profile: the routes of this table, the rules of these priorities.
 earlier() { # UUID PROPERTY TABLE FIRST LAST
     nmcli -e no -g "$2" connection show uuid "$1" | tr ',' '\n' |
-        awk -v table="table=$3" -v first="$4" -v last="$5" '
+        awk -v property="$2" -v table="table=$3" -v first="$4" -v last="$5" '
         { sub(/^ */, ""); ours = 0 }
         $1 == "priority" { ours = $2 >= first + 0 && $2 <= last + 0 }
         $1 != "priority" { for (at = 2; at <= NF; at++) if ($at == table) ours = 1 }
-        ours'
+        ours { print property " " $0 }'
+}
+
+# Whether a profile is as it should be: then it is left alone.
+same() { # LINES LINES
+    [ "$(echo "$1" | sort)" = "$(echo "$2" | sort)" ]
 }
 
 change() { # UUID NIC WORDS
@@ -155,6 +163,8 @@ change() { # UUID NIC WORDS
 _TEMPORARY = r"""
 # Nothing to take out of the profile; what an earlier run changed in force goes with a reapply.
 earlier() { :; }
+
+same() { false; }
 
 change() { # UUID NIC WORDS
     nic=$2
@@ -199,15 +209,21 @@ nic() { # NIC MAC TABLE FIRST LAST
     [ -z "$undo" ] || wanted=''
 
     nic=$1 table=$3 first=$4 last=$5
+    old=$(
+        for property in ipv4.routes ipv4.routing-rules ipv6.routes ipv6.routing-rules; do
+            earlier "$uuid" "$property" "$table" "$first" "$last"
+        done
+    )
+    if same "$old" "$wanted"; then
+        echo "$nic: its profile is as it should be; to put it in force: nmcli device reapply $nic"
+        return
+    fi
     set --
-    for property in ipv4.routes ipv4.routing-rules ipv6.routes ipv6.routing-rules; do
-        old=$(earlier "$uuid" "$property" "$table" "$first" "$last")
-        while IFS= read -r value; do
-            [ -z "$value" ] || set -- "$@" "-$property" "$value"
-        done <<OLD
+    while read -r property value; do
+        [ -z "$property" ] || set -- "$@" "-$property" "$value"
+    done <<OLD
 $old
 OLD
-    done
     while read -r property value; do
         [ -z "$property" ] || set -- "$@" "+$property" "$value"
     done <<WANTED

@@ -230,7 +230,7 @@ def upgrade(connection: socket.socket, luck: Luck) -> str:
         luck.choice(
             [
                 (
-                    b"GET /v1/watch HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+                    b"GET /v1/view HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
                     b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n"
                 ),
                 b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",

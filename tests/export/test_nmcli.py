@@ -149,3 +149,25 @@ def test_busybox_makes_the_same_of_it(managed: Host, daemons: Host, tools: str, 
 def without_times(keyfiles: str) -> list[str]:
     """Without when each profile was last in use."""
     return [line for line in keyfiles.splitlines() if not line.startswith("timestamp=")]
+
+
+def test_ipv4_addresses_stay_and_a_second_run_touches_none(managed: Host, tools: str) -> None:
+    def look() -> str:
+        mark = "ip address add 203.0.113.99/32 dev lo; ip address del 203.0.113.99/32 dev lo"
+        return managed.run(f"{mark}; grep -q Deleted.*203.0.113.99 /run/seen && echo seen || :")
+
+    def deleted(words: str) -> list[str]:
+        assert settled(look, "seen\n") == "seen\n"
+        gone = managed.run(f"grep '^Deleted.*{words}' /run/seen || :").splitlines()
+        return [line for line in gone if "203.0.113.99" not in line]
+
+    assert settled(lambda: managed.run("ip -6 address show tentative"), "") == ""
+    managed.start("exec ip monitor address >>/run/seen")
+    assert settled(look, "seen\n") == "seen\n"
+    for script in (PERSISTENT, TEMPORARY):
+        managed.run(tools + script)
+    assert deleted("inet ") == []
+    assert settled(lambda: managed.run("ip -6 address show tentative"), "") == ""
+    managed.run(": >/run/seen")
+    assert "eth1: its profile is as it should be" in managed.run(tools + PERSISTENT)
+    assert deleted("") == []

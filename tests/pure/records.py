@@ -81,6 +81,8 @@ def of_everything() -> list[Entry]:
     for entry in (
         entries.refused(Refusal(DELETE, 101, "Network is unreachable"), NOBODY),
         entries.contested(PUT, ENI1, "Look for a script."),
+        entries.unsettled("the kernel keeps changing"),
+        entries.settled(),
         entries.shadowed(OTHER),
         entries.shadow_gone("18001 0.0.0.0/0"),
         *of_metadata(),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from srcroutd.core.desired import Nic
 from srcroutd.core.net import Action, Family, Route, Rule
 from srcroutd.core.numbering import Domain
-from srcroutd.core.plan import Desired, Pruning, plan, shadows
+from srcroutd.core.plan import Desired, Pruning, plan, shadows, with_devs
 from tests.pure.worlds import DOMAIN, Kernel, address, addressing, desired, eni, nic, told
 
 Wanted = Desired[Rule | Route]
@@ -154,3 +154,13 @@ def test_a_strangers_route_beside_ours_is_reported_and_left_alone() -> None:
     both = replace(observed, routes={**observed.routes, theirs: theirs})
     assert plan(wanted, both, GO) == ()
     assert shadows(wanted, both) == (theirs,)
+
+
+def test_routes_that_a_dump_gave_by_number_get_their_nics_name() -> None:
+    wanted = desired(one_nic())
+    kernel = Kernel().hold(replace(want.thing, dev="") for want in wanted.routes.values())  # type: ignore[type-var]
+    operations = plan(Desired({}, {}), kernel.observed(), GO)
+    assert any("dev if3" in line for line in told(operations))
+    named = told(with_devs(operations, {3: "eth1"}))
+    assert [line for line in named if "dev if3" in line] == []
+    assert any("dev eth1" in line for line in named)

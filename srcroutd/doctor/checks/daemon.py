@@ -1,0 +1,101 @@
+"""How the daemon itself fares: not running, out of sync, metadata, conflicts."""
+
+from collections.abc import Iterator
+
+from srcroutd.core.view import View
+from srcroutd.doctor.finding import Finding, Severity, Slug
+from srcroutd.doctor.scene import Scene
+
+UNIT = "srcroutd.service"
+
+
+def daemon(scene: Scene) -> Iterator[Finding]:
+    """What the view, or the want of one, says."""
+    if scene.blind:
+        yield _blind(scene.blind.why)
+    if scene.view is None:
+        return
+    if not scene.view.by_daemon:
+        yield _not_running(scene)
+    elif scene.view.standing_by:
+        yield Finding(
+            Slug.STANDING_BY,
+            Severity.RISK,
+            "",
+            "srcroutd stands by: somebody ran srcroutctl cleanup",
+            "no rules and routes are kept until it is told to go on or restarted",
+            "srcroutctl reconcile",
+        )
+    elif not scene.view.in_sync:
+        yield Finding(
+            Slug.NOT_IN_SYNC,
+            Severity.PROBLEM,
+            "",
+            f"the kernel is not as it should be: {scene.view.why or _due(scene.view)}",
+            "some addresses may be answered by the wrong NIC, or not at all",
+            "srcroutctl plan; srcroutctl verify; journalctl -u srcroutd",
+        )
+    yield from _facts(scene.view)
+
+
+def _blind(why: str) -> Finding:
+    what, _, following = why.partition("; next: ")
+    return Finding(
+        Slug.DAEMON_NOT_SEEN,
+        Severity.PROBLEM,
+        "",
+        f"neither srcroutd nor a look at this host gives a picture: {what}",
+        "which addresses should leave by which NIC is not known, so most of what could be wrong "
+        "with them was not looked at",
+        following or "correct what it says; srcroutd --check tells whether it is good now",
+    )
+
+
+def _not_running(scene: Scene) -> Finding:
+    ours = sum(scene.domain.owns_rule(rule) for rule in scene.rules())
+    if not ours and UNIT not in scene.enabled:
+        return Finding(
+            Slug.DAEMON_NOT_RUNNING,
+            Severity.NOTE,
+            "",
+            "srcroutd is not running and not enabled",
+            "what is said here of NICs is what it would find; nobody keeps rules and routes",
+            "srcroutctl plan shows what it would do; systemctl enable --now srcroutd does it",
+        )
+    stands = f"{ours} of its rules stand" if ours else "none of its rules stand"
+    return Finding(
+        Slug.DAEMON_NOT_RUNNING,
+        Severity.RISK,
+        "",
+        f"srcroutd is not running; {stands}",
+        "what somebody deletes, or what a link flap drops, is put back by nobody",
+        "systemctl start srcroutd; if it ends again: journalctl -u srcroutd",
+    )
+
+
+def _due(view: View) -> str:
+    count = len(view.operations)
+    return f"{count} operation{'' if count == 1 else 's'} due"
+
+
+def _facts(view: View) -> Iterator[Finding]:
+    if view.facts.trouble:
+        remembered = view.facts.read_at_s is None
+        yield Finding(
+            Slug.METADATA_TROUBLE,
+            Severity.PROBLEM if remembered else Severity.RISK,
+            "",
+            f"the metadata cannot be read: {view.facts.trouble}",
+            "routing goes on with what was known before; new NICs and addresses wait",
+            "is the metadata service reachable, and does a firewall or proxy stand in the way? "
+            "journalctl -u srcroutd",
+        )
+    for conflict in view.conflicts:
+        yield Finding(
+            Slug.CONFLICT,
+            Severity.RISK,
+            "",
+            conflict,
+            "that is left alone and other numbers are used, as long as there are any",
+            "give srcroutd bands that nobody uses (priorities and tables in srcroutd.toml)",
+        )

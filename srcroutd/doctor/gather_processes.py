@@ -1,0 +1,80 @@
+"""/proc to the names of what runs and the UDP servers on wildcard addresses.
+
+Names need no privilege; which process holds a socket does, unless it is the caller's.
+"""
+
+import os
+from collections.abc import Iterator
+
+from srcroutd.core.net import Family
+from srcroutd.doctor.files import Files
+from srcroutd.doctor.scene import UdpServer
+
+_UNCONNECTED = "07"
+_TABLES = ((Family.V4, "/proc/net/udp", "0" * 8), (Family.V6, "/proc/net/udp6", "0" * 32))
+LONGEST = 1 << 22
+
+
+def read_running(files: Files) -> frozenset[str]:
+    """The command names of all processes, cut to 15 characters as the kernel does (proc(5))."""
+    return frozenset(filter(None, (_comm(files, pid) for pid in files.names("/proc", "[0-9]*"))))
+
+
+def read_udp(files: Files) -> tuple[UdpServer, ...]:
+    """Every UDP socket that is bound to a port of all addresses and connected to nobody."""
+    found: dict[str, tuple[Family, int]] = {}
+    for family, path, anywhere in _TABLES:
+        for row in _rows(files, path):
+            address, _, port = row[1].partition(":")
+            if address == anywhere and row[3] == _UNCONNECTED:
+                found[row[9]] = (family, int(port, 16))
+    if not found:
+        return ()
+    programs = _holders(files, set(found))
+    servers = {
+        UdpServer(family, port, programs.get(inode, "")) for inode, (family, port) in found.items()
+    }
+    return tuple(sorted(servers, key=lambda one: (one.family, one.port, one.program)))
+
+
+def _rows(files: Files, path: str) -> Iterator[list[str]]:
+    """The rows of one table, without its head (Documentation/networking/proc_net_tcp.rst)."""
+    try:
+        with (files.root / path[1:]).open(errors="replace") as file:
+            text = file.read(LONGEST)
+    except FileNotFoundError:
+        return  # a kernel without IPv6
+    except OSError as error:
+        files.unseen.append(f"{path}: {error.strerror}")
+        return
+    for line in text.splitlines()[1:]:
+        row = line.split()
+        if len(row) > 9 and ":" in row[1]:
+            yield row
+
+
+def _holders(files: Files, inodes: set[str]) -> dict[str, str]:
+    """The name of a process for each socket, by inode."""
+    programs: dict[str, str] = {}
+    for pid in files.names("/proc", "[0-9]*"):
+        folder = files.root / "proc" / pid / "fd"
+        try:
+            handles = os.listdir(folder)
+        except OSError:
+            continue  # Another user's, or it has ended.
+        for handle in handles:
+            try:
+                target = os.readlink(folder / handle)
+            except OSError:
+                continue
+            inode = target.removeprefix("socket:[").removesuffix("]")
+            if target.startswith("socket:[") and inode in inodes:
+                programs.setdefault(inode, _comm(files, pid))
+    return programs
+
+
+def _comm(files: Files, pid: str) -> str:
+    try:
+        return (files.root / "proc" / pid / "comm").read_text(errors="replace").strip()
+    except OSError:
+        return ""
