@@ -12,7 +12,7 @@ MAKEFLAGS += --no-print-directory
 # Prerequisites are steps in an order, also for somebody who types make -j.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format bench venv system development lock clean
+.PHONY: help demo test check lint format bench venv system neighbours completions development lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -20,7 +20,7 @@ help: ## this list
 demo: system venv ## the whole story in a small cloud of network namespaces; less than a minute
 	@$(BIN)/srcroutctl lab run
 
-test: system lint ## everything: the linters, then all the tests, those that need root too
+test: system neighbours lint ## everything: the linters, then all the tests, those that need root too
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: lint ## what to type before a commit: the linters and the pure tests; seconds, no root
@@ -49,6 +49,13 @@ venv: ## just .venv, with srcroutd and srcroutctl in it
 system: ## the commands that the lab and the tests call, by apt where missing
 	@packaging/debian.sh venv ip nft unshare nsenter
 
+neighbours: ## the programs that srcroutctl export speaks to, unpacked below .cache for its tests
+	@# Where there is no apt, those tests say that they are skipped.
+	@packaging/neighbours.sh >/dev/null || true
+
+completions: venv ## write packaging/completions anew from the parsers
+	@$(BIN)/python packaging/completions.py
+
 development: ## .venv with the tools and tests as well
 	@packaging/debian.sh venv
 	@packaging/venv.sh development
@@ -58,5 +65,5 @@ lock: ## write packaging/locks anew from pyproject.toml
 	@packaging/lock.sh $(ARGS)
 
 clean: ## remove what was made here
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

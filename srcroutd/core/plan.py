@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Generic, Literal, TypeVar
 
 from srcroutd.core.desired import Want
-from srcroutd.core.net import Family, Route, Rule, with_dev
+from srcroutd.core.net import Family, Network, Route, Rule, with_dev
 from srcroutd.core.numbering import Domain
 
 K = TypeVar("K", bound=Hashable)
@@ -189,7 +189,7 @@ def _delete_routes(
                 break
 
 
-def _order(operation: Operation) -> tuple[int, int, int, int, int]:
+def _order(operation: Operation) -> tuple[int, ...]:
     """Phase first. Within a phase the order is such that at every step what stands can work.
 
     Routes: the guard, then what is directly reachable, then what needs a gateway (the kernel looks
@@ -199,8 +199,11 @@ def _order(operation: Operation) -> tuple[int, int, int, int, int]:
     thing = operation.thing
     if isinstance(thing, Rule):
         step = -thing.priority if operation.verb == "add" else thing.priority
-        src = int(thing.src.network_address) if thing.src else 0
-        return (operation.phase, step, thing.family, src, thing.src.prefixlen if thing.src else 0)
+        return (operation.phase, step, thing.family, *_place(thing.src), *_place(thing.dst))
     rank = 0 if thing.oif == 0 else 1 if thing.gateway is None else 2
     step = -rank if operation.verb == "delete" else rank
-    return (operation.phase, step, thing.table, thing.family, int(thing.dst.network_address))
+    return (operation.phase, step, thing.table, thing.family, *_place(thing.dst))
+
+
+def _place(prefix: Network | None) -> tuple[int, int]:
+    return (int(prefix.network_address), prefix.prefixlen) if prefix else (0, 0)

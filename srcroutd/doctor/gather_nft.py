@@ -37,7 +37,7 @@ def read_firewall() -> tuple[Firewall, tuple[str, ...]]:
         return Firewall(), (f"{WORD}: the ruleset is longer than {LONGEST >> 20} MiB",)
     try:
         return firewall_of(json.loads(done.stdout)), ()
-    except (ValueError, RecursionError, AttributeError, TypeError) as error:
+    except (ValueError, KeyError, RecursionError, AttributeError, TypeError) as error:
         return Firewall(), (f"{WORD}: nft's answer is not understood ({error})",)
 
 

@@ -55,6 +55,12 @@ def test_a_client_in_the_subnet_of_another_eni_is_answered_through_the_gateway()
     assert "198.51.100.0/24 via 192.0.2.253 dev eth1 table 18001 src 192.0.2.5" in routes(wanted)
 
 
+def test_a_subnet_that_two_other_enis_share_is_routed_once() -> None:
+    other = (("198.51.100.0/24", "eni-0"), ("198.51.100.0/24", "eni-2"))
+    wanted = derive_source(nic(1, eni(1, V4), [address(1, "192.0.2.5/24")], elsewhere=other))
+    assert len([line for line in routes(wanted) if line.startswith("198.51.100.0/24")]) == 1
+
+
 def test_two_enis_in_one_subnet_reach_it_directly() -> None:
     other = (("192.0.2.0/24", "eni-2"),)
     wanted = derive_source(nic(1, eni(1, V4), [address(1, "192.0.2.5/24")], elsewhere=other))

@@ -128,7 +128,10 @@ def _routes(nic: Nic, addressing: Addressing, family: Family, prefsrc: IP | None
     if gateway is None:
         return
     onlink = addressing.subnet is None or gateway not in addressing.subnet
+    owners: dict[Network, str] = {}
     for subnet, owner in nic.elsewhere:
+        owners.setdefault(subnet, owner)
+    for subnet, owner in owners.items():
         if subnet.version == gateway.version and not _overlap(subnet, addressing.subnet):
             yield Want(
                 Route(family, table, subnet, gateway=gateway, onlink=onlink, **link),  # type: ignore[arg-type]

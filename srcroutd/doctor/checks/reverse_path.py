@@ -1,0 +1,68 @@
+"""rp_filter on the NICs that srcroutd keeps: where it drops what comes in.
+
+Our rules by source are part of the check, so strict mode alone does no harm; it does once they are
+missing, or where the destination is rewritten before the check.
+"""
+
+from collections.abc import Iterator
+
+from srcroutd.core.lookup_check import Mode, check_source
+from srcroutd.core.lookup_values import Packet, Rpdb
+from srcroutd.core.net import IP, Family
+from srcroutd.core.view import NicView
+from srcroutd.doctor.checks.dnat import bites
+from srcroutd.doctor.finding import Finding, Severity, Slug
+from srcroutd.doctor.scene import FAR, Scene, sources
+
+
+def reverse_path(scene: Scene) -> Iterator[Finding]:
+    """One finding a NIC at most."""
+    rpdb = scene.rpdbs.get(Family.V4)
+    if rpdb is None:
+        return
+    rewritten = bites(scene)
+    for nic in scene.kept:
+        ips = [ip for ip in sources(nic) if Family.of(ip) is Family.V4]
+        if not ips or not nic.link.up:
+            continue
+        name = nic.link.name
+        dropped = [(ip, why) for ip in ips if (why := _dropped(rpdb, nic, ip))]
+        if dropped:
+            yield _drops(name, dropped)
+        elif rpdb.sysctls.in_force(name).rp_filter == Mode.STRICT and rewritten:
+            yield _strict(name, rewritten)
+
+
+def _dropped(rpdb: Rpdb, nic: NicView, ip: IP) -> str:
+    """Why a packet from far away to this address is dropped; empty if it is not."""
+    check = check_source(rpdb, Packet(ip, FAR[Family.V4], iif=nic.link.name), 0)
+    return check.why if check.passes is False and check.mode is not Mode.OFF else ""
+
+
+def _drops(name: str, dropped: list[tuple[IP, str]]) -> Finding:
+    (ip, why), more = dropped[0], len(dropped) - 1
+    also = f" and {more} more" if more else ""
+    return Finding(
+        Slug.RP_FILTER_DROPS,
+        Severity.PROBLEM,
+        name,
+        f"the kernel drops what comes in by {name} for {ip}{also}: {why}",
+        "rp_filter believes a packet only if its answer would leave by the NIC it came in by; "
+        "whoever connects gets no answer, and nothing is logged",
+        "srcroutctl plan: with our rules in place the answer leaves there; or sysctl -w "
+        f"net.ipv4.conf.all.rp_filter=2 net.ipv4.conf.{name}.rp_filter=2",
+    )
+
+
+def _strict(name: str, rewritten: list[str]) -> Finding:
+    return Finding(
+        Slug.RP_FILTER_STRICT,
+        Severity.RISK,
+        name,
+        f"rp_filter is strict (1) on {name}, and the firewall rewrites destinations "
+        f"({rewritten[0]})",
+        "rp_filter looks at the rewritten packet: one that came in for an address of "
+        f"{name} and goes to a container is dropped, for its answer would leave by another NIC",
+        f"sysctl -w net.ipv4.conf.all.rp_filter=2 net.ipv4.conf.{name}.rp_filter=2, and the same "
+        "in /etc/sysctl.d",
+    )
