@@ -156,8 +156,8 @@ def _zsh_body(one: Command) -> list[str]:
         value = _zsh_value(option)
         if not option.names:
             lines.append(f"        '*{value}' \\")
-        for name in option.names:
-            lines.append(f"        '{name}[{_zsh_text(option.help)}]{value}' \\")
+        told = _zsh_text(option.help)
+        lines += [f"        '{name}[{told}]{value}' \\" for name in option.names]
     if not one.verbs:
         return [*lines[:-1], lines[-1].removesuffix(" \\")]
     lines += ["        '1: :->verb' '*:: :->rest'", "    case $state in", "    verb)"]

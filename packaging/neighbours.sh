@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-packages=(busybox dbus-daemon libnetplan0 libnm0 netplan.io network-manager systemd)
+packages=(busybox dbus-daemon fish graphviz libnetplan0 libnm0 netplan.io network-manager systemd zsh)
 unpacked=$PWD/.cache/neighbours
 system=$(. /etc/os-release && echo "$ID ${VERSION_ID-}")
 

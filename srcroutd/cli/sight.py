@@ -4,7 +4,7 @@ import argparse
 import os
 from pathlib import Path
 
-from srcroutd.core.errors import OperatorError
+from srcroutd.core.errors import Exit, OperatorError
 from srcroutd.core.view import View
 from srcroutd.daemon.places import Places, places
 
@@ -21,8 +21,10 @@ def places_of(options: argparse.Namespace) -> Places:
     return places(options.config, options.state_dir, socket_of(options).parent, os.environ)
 
 
-def sight(options: argparse.Namespace) -> View:
+def sight(options: argparse.Namespace, *, ask: bool = True) -> View:
     """The daemon's view; where none runs, what one would see, with a note that says so.
+
+    Without ``ask`` the survey does not ask the metadata: what is remembered has to do.
 
     Raises OperatorError: the socket is there but not for this user, or the survey cannot be made
     (configuration, no provider, kernel).
@@ -35,7 +37,7 @@ def sight(options: argparse.Namespace) -> View:
         pass
     from srcroutd.daemon.survey import survey
 
-    return survey(places_of(options))
+    return survey(places_of(options), ask=ask)
 
 
 def daemon_view(options: argparse.Namespace) -> View:
@@ -45,31 +47,30 @@ def daemon_view(options: argparse.Namespace) -> View:
     return Client(socket_of(options)).view(brief=True)
 
 
-class UnknownNic(OperatorError):
-    """A NIC that is not among those that could be an ENI."""
+class UsageProblem(OperatorError):
+    """What was asked for makes no sense here; the sentence says why and what would."""
+
+    exit_code = Exit.USAGE
 
 
 def chosen(view: View, names: list[str] | None) -> View:
     """The view with only the NICs called ``names`` (all for none).
 
-    Raises UnknownNic, which names the nearest one.
+    Raises UsageProblem, which names the nearest one.
     """
     if not names:
         return view
     from dataclasses import replace
 
     from srcroutd.cli.parser import nearest
-    from srcroutd.core.errors import Exit
 
     known = [nic.link.name for nic in view.nics]
     for name in names:
         if name not in known:
-            error = UnknownNic(
+            raise UsageProblem(
                 f"{name!r} is no NIC that could be an ENI{nearest(name, known)}; "
                 f"there are: {', '.join(known) or 'none'}"
             )
-            error.exit_code = Exit.USAGE
-            raise error
     nics = tuple(nic for nic in view.nics if nic.link.name in names)
     seats = {nic.seat for nic in nics if nic.seat}
     return replace(

@@ -5,7 +5,7 @@ document, a text or the record to watch. What cannot be answered is ``Refused`` 
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -89,8 +89,8 @@ class Page:
 class Site:
     """All the pages behind one door. ``rights`` is None where anybody may ask."""
 
-    pages: Mapping[str, Page] = field(default_factory=lambda: CONTROL)
-    rights: Rights | None = None
+    pages: Mapping[str, Page]
+    rights: Rights | None
 
     def admit(self, method: str, path: str, peer: Peer | None) -> Page:
         """The page that is asked for. Raises Refused: not known, wrong method, not allowed."""

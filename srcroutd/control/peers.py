@@ -4,12 +4,12 @@ Readers are root, the daemon's own user and the members of the group; only root 
 done. Sources: unix(7), SO_PEERCRED; SO_PEERGROUPS (include/uapi/asm-generic/socket.h).
 """
 
-import grp
 import os
 import socket
 import struct
 from array import array
 from dataclasses import dataclass
+from pathlib import Path
 
 GROUP = "srcroutd"
 """The group whose members may read."""
@@ -60,10 +60,17 @@ class Rights:
         return peer.uid == 0
 
 
-def rights(group: str = GROUP) -> Rights:
-    """The rights on this host, with the group if it has one by this name."""
+def rights(group: str = GROUP, file: Path = Path("/etc/group")) -> Rights:
+    """The rights on this host, with the group if it has one by this name.
+
+    Groups of a directory service do not count: asking it costs 0.5 MiB of libraries and may wait
+    for the network that we are here to set up. Who is a member is the kernel's word in any case.
+    """
     try:
-        gid = grp.getgrnam(group).gr_gid
-    except KeyError:
-        gid = None
-    return Rights(os.geteuid(), gid)
+        lines = file.read_text(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    gids = [
+        line.split(":")[2] for line in lines if line.startswith(f"{group}:") and line.count(":") > 1
+    ]
+    return Rights(os.geteuid(), int(gids[0]) if gids and gids[0].isdecimal() else None)

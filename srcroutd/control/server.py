@@ -1,8 +1,8 @@
 """The control socket's server: one coroutine that takes connections in, one at a time, by turns
 with the rest of the loop.
 
-It listens from the moment it is made. aiohttp is imported, in a thread, when the first client has
-come: a daemon that nobody asks does not pay for it, and no round waits for it.
+It listens from the moment it is made. The pages and aiohttp are imported, in a thread, when the
+first client has come: a daemon that nobody asks does not pay for them, and no round waits for them.
 """
 
 import asyncio
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 from srcroutd.control.doors import Door, control_door, metrics_door
 from srcroutd.control.limits import Caller, Limits, has_room
-from srcroutd.control.pages import METRICS, Desk, Site
 from srcroutd.control.peers import GROUP, rights
 from srcroutd.core.errors import Exit
 
 if TYPE_CHECKING:
     from srcroutd.control.conversation import Hall
+    from srcroutd.control.pages import Desk
 
 PAUSE_S = 0.01
 """After a connection for which there was no place: a flood of them costs next to nothing."""
@@ -27,24 +27,22 @@ POOR_S = 0.5
 
 
 def control_server(
-    path: Path, desk: Desk, *, group: str = GROUP, limits: Limits | None = None
+    path: Path, desk: "Desk", *, group: str = GROUP, limits: Limits | None = None
 ) -> "Server":
     """Listen on the control socket. Raises AlreadyRunning, CannotListen."""
-    allowed = rights(group)
-    return Server(control_door(path, allowed), Site(rights=allowed), desk, limits)
+    return Server(control_door(path, rights(group)), desk, limits)
 
 
-def metrics_server(host: str, port: int, desk: Desk, *, limits: Limits | None = None) -> "Server":
+def metrics_server(host: str, port: int, desk: "Desk", *, limits: Limits | None = None) -> "Server":
     """Listen on a TCP address for GET /metrics, and nothing else. Raises CannotListen."""
-    return Server(metrics_door(host, port), Site(METRICS), desk, limits)
+    return Server(metrics_door(host, port), desk, limits)
 
 
 class Server:
     """A listening socket and those who came in by it. ``run`` serves until it is cancelled."""
 
-    def __init__(self, door: Door, site: Site, desk: Desk, limits: Limits | None = None) -> None:
+    def __init__(self, door: Door, desk: "Desk", limits: Limits | None = None) -> None:
         self._door = door
-        self._site = site
         self._desk = desk
         self._limits = limits or Limits()
         self._hall: Hall | None = None
@@ -98,8 +96,10 @@ class Server:
 
     def _make_hall(self) -> "Hall":
         from srcroutd.control.conversation import Hall
+        from srcroutd.control.pages import CONTROL, METRICS, Site
 
-        return Hall(self._site, self._desk, self._limits)
+        known = self._door.rights
+        return Hall(Site(CONTROL if known else METRICS, known), self._desk, self._limits)
 
 
 def _caller(door: Door, connection: socket.socket) -> Caller:

@@ -7,7 +7,7 @@ where they mean that there is none.
 from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
-from srcroutd.control.documents import (
+from srcroutd.control.parts import (
     AddressDocument,
     AddressingDocument,
     EniDocument,

@@ -9,22 +9,24 @@ from functools import partial
 
 from srcroutd import __version__
 from srcroutd.control.documents import (
-    BandDocument,
     CleanupDocument,
-    DomainDocument,
     EntryDocument,
-    FactsDocument,
     LevelWord,
-    NicDocument,
-    OperationDocument,
     PlanDocument,
-    RefusalDocument,
-    RoleWord,
     StatusDocument,
-    StatusNicDocument,
     ViewDocument,
 )
 from srcroutd.control.encode import Each, to_text
+from srcroutd.control.parts import (
+    BandDocument,
+    DomainDocument,
+    FactsDocument,
+    NicDocument,
+    OperationDocument,
+    RefusalDocument,
+    RoleWord,
+    StatusNicDocument,
+)
 from srcroutd.control.things import (
     address_document,
     address_of,

@@ -63,8 +63,14 @@ def hints(files: Mapping[str, str], wanted: Wanted) -> tuple[Hint, ...]:
 
 def table_names(texts: Iterable[str]) -> dict[str, int]:
     """The labels in iproute2's rt_tables files."""
-    found = (re.fullmatch(r"(\d+)\s+(\S+)", line) for text in texts for _, line in _live(text))
+    found = (
+        re.fullmatch(r"([0-9]{1,10})\s+(\S+)", line) for text in texts for _, line in _live(text)
+    )
     return {one[2]: int(one[1]) for one in found if one and int(one[1]) not in _NO_TABLE}
+
+
+_NUMBER = re.compile(r"[0-9]{1,10}")
+"""A table's number as the kernel has them: no other script's digits, and none of a thousand."""
 
 
 class _Words:
@@ -92,7 +98,7 @@ class _Words:
         found = self._table.search(line)
         if not found:
             return 0
-        return int(found[1]) if found[1].isdigit() else self.wanted.names.get(found[1], 0)
+        return int(found[1]) if _NUMBER.fullmatch(found[1]) else self.wanted.names.get(found[1], 0)
 
     def nic(self, line: str) -> str:
         """The NIC whose address the line's rule is about; empty if it is none of ours."""

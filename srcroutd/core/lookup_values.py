@@ -119,8 +119,8 @@ class Sysctls:
 
 @dataclass(frozen=True, slots=True)
 class Rpdb:
-    """One family at one moment. ``tables`` leave out routes that the kernel calls dead, and may leave
-    out those that cover none of ``covering``.
+    """One family at one moment. ``tables`` leave out routes that the kernel calls dead, and may
+    leave out those that cover none of ``covering``.
 
     ``rules`` and the routes of a table are in the kernel's order; ``owns`` are the addresses of
     this family, each NIC's in the kernel's order; ``failed`` are IPv6 gateways (ifindex, address)

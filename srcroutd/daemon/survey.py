@@ -29,14 +29,17 @@ READ_LIMIT_S = 10.0
 """How long one read of the metadata may take before what is remembered has to do."""
 
 
-def survey(places: Places) -> View:
-    """Look at this host. Raises OperatorError (configuration, no provider, kernel)."""
+def survey(places: Places, *, ask: bool = True) -> View:
+    """Look at this host; without ``ask`` the metadata is left alone.
+
+    Raises OperatorError (configuration, no provider, kernel).
+    """
     config = load(places.config)
     provider = resolve(config.provider)
-    return asyncio.run(_survey(places, config, provider))
+    return asyncio.run(_survey(places, config, provider, ask=ask))
 
 
-async def _survey(places: Places, config: Config, name: str) -> View:
+async def _survey(places: Places, config: Config, name: str, *, ask: bool) -> View:
     audit = Audit()
     said: list[str] = []
     audit.subscribe(lambda entry: said.append(entry.message))
@@ -48,8 +51,9 @@ async def _survey(places: Places, config: Config, name: str) -> View:
             eyes = Eyes(requests, events)
             reconciler = Reconciler(config, eyes, Hands(requests), knowledge, audit)
             await reconciler.start()
-            for part in await _read(provider_of(name, config, eyes)):
-                reconciler.deliver(part)
+            if ask or name == "static":
+                for part in await _read(provider_of(name, config, eyes)):
+                    reconciler.deliver(part)
             await reconciler.foresee()
             view = reconciler.view(name, by_daemon=False)
         finally:

@@ -1,6 +1,6 @@
 """A scene to all findings, sorted: problems first, the same scene in the same words."""
 
-from srcroutd.doctor.checks import CHECKS
+from srcroutd.doctor.checks.registry import CHECKS
 from srcroutd.doctor.finding import Finding
 from srcroutd.doctor.scene import Scene
 

@@ -18,14 +18,15 @@ _NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR)
 
 
 class Files:
-    """Reads below ``root``; ``texts`` are what was found by the host's path, ``unseen`` what was
-    not readable.
+    """Reads below ``root``; ``texts`` are what was found by the host's path, those of
+    ``executable`` may be run, ``unseen`` says what was not readable.
     """
 
     def __init__(self, root: Path) -> None:
         """Begin with nothing read."""
         self.root = root
         self.texts: dict[str, str] = {}
+        self.executable: set[str] = set()
         self.unseen: list[str] = []
 
     def read(self, patterns: Iterable[str]) -> None:
@@ -33,7 +34,10 @@ class Files:
         for pattern in patterns:
             folder, _, name = pattern.rpartition("/")
             if set("*?[") & set(name):
-                for found in self.names(folder, name)[:MANY]:
+                names = self.names(folder, name)
+                if len(names) > MANY:
+                    self.unseen.append(f"{folder}: only the first {MANY} files were read")
+                for found in names[:MANY]:
                     self._take(f"{folder}/{found}")
             else:
                 self._take(pattern)
@@ -41,7 +45,7 @@ class Files:
     def names(self, folder: str, pattern: str = "*") -> list[str]:
         """The names in a folder that match, sorted; none where it does not exist."""
         try:
-            found = os.listdir(self._at(folder))
+            found = [entry.name for entry in self._at(folder).iterdir()]
         except OSError as error:
             self._cannot(folder, error)
             return []
@@ -69,6 +73,8 @@ class Files:
                     return
                 if len(content) > LONGEST:
                     self.unseen.append(f"the end of {path}: it is longer than {LONGEST >> 10} KiB")
+                if kind & 0o111:
+                    self.executable.add(path)
                 self.texts[path] = content[:LONGEST].decode(errors="replace")
 
     def _cannot(self, path: str, error: OSError) -> None:

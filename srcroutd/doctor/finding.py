@@ -52,6 +52,7 @@ class Slug(StrEnum):
     PROMOTE_SECONDARIES = "promote-secondaries"
     IPV6_DISABLED = "ipv6-disabled"
     NIC_DOWN = "nic-down"
+    NIC_NOT_ROUTED = "nic-not-routed"
     NIC_WITHOUT_ADDRESS = "nic-without-address"
     ADDRESS_NOT_ON_NIC = "address-not-on-nic"
     ADDRESS_TWICE = "address-twice"
@@ -66,8 +67,8 @@ _PLACE = {slug: place for place, slug in enumerate(Slug)}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """``nic`` is empty where it is about the whole host; ``what``, ``why`` and ``next`` are
-    sentences without a full stop, ``next`` in the imperative or a command.
+    """``nic`` is empty where it is about the whole host; ``what`` and ``why`` are sentences without
+    a full stop. ``next`` has a step a line; one that begins with ``$`` is a command for root.
     """
 
     slug: Slug

@@ -29,6 +29,7 @@ CONFIGURATION = (
     *(f"{folder}/netplan/*.yaml" for folder in ("/etc", "/run", "/lib")),
     *("/etc/network/interfaces", "/etc/network/interfaces.d/*"),
     *("/etc/iproute2/rt_tables", "/etc/iproute2/rt_tables.d/*.conf"),
+    "/usr/lib/udev/rules.d/99-vpc-policy-routes.rules",
     *("/etc/sysctl.conf", "/etc/sysctl.d/*.conf", "/run/sysctl.d/*.conf"),
 )
 SCRIPT_FOLDERS = "/root /usr/local/bin /usr/local/sbin /usr/bin /usr/sbin /opt /etc".split()
@@ -44,13 +45,18 @@ def gather(view: View | None, blind: Blind | None, root: Path) -> Scene:
     enabled = read_units(files)
     running = read_running(files)
     udp = read_udp(files)
-    sysctls = read_sysctls(files)
+    sysctls = read_sysctls(files, [nic.link.name for nic in view.nics] if view else [])
     rpdbs, no_kernel = read_kernel(view)
     firewall, no_firewall = read_firewall()
+    legacy = Files(root)
+    legacy.read(["/proc/net/ip_tables_names"])
+    if "nat" in legacy.texts.get("/proc/net/ip_tables_names", "").split():
+        files.unseen.append("what the firewall rewrites by iptables-legacy: nft does not show it")
     return Scene(
         view=view,
         blind=blind,
         files=files.texts | scripts.texts,
+        executable=frozenset(files.executable),
         enabled=enabled,
         running=running,
         rpdbs=rpdbs,

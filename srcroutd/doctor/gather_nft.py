@@ -33,10 +33,15 @@ def read_firewall() -> tuple[Firewall, tuple[str, ...]]:
     if done.returncode:
         words = done.stderr.decode(errors="replace").strip().splitlines()
         return Firewall(), (f"{WORD}: nft: {words[0] if words else done.returncode}",)
-    if len(done.stdout) > LONGEST:
+    return read_answer(done.stdout)
+
+
+def read_answer(answer: bytes) -> tuple[Firewall, tuple[str, ...]]:
+    """What matters in nft's JSON; and why it could not be understood."""
+    if len(answer) > LONGEST:
         return Firewall(), (f"{WORD}: the ruleset is longer than {LONGEST >> 20} MiB",)
     try:
-        return firewall_of(json.loads(done.stdout)), ()
+        return firewall_of(json.loads(answer)), ()
     except (ValueError, KeyError, RecursionError, AttributeError, TypeError) as error:
         return Firewall(), (f"{WORD}: nft's answer is not understood ({error})",)
 
@@ -50,10 +55,13 @@ def firewall_of(answer: Mapping[str, Any]) -> Firewall:
         for thing in things
         if (chain := thing.get("chain")) and chain.get("hook") in {"output", "postrouting"}
     }
+    # kube-proxy rewrites what goes to services from inside; only node ports come in from outside.
+    node_ports = any(rule["chain"] == "KUBE-NODEPORTS" for rule in rules)
     rewrites = dict.fromkeys(
         _rewrite(rule)
         for rule in rules
         if (rule["family"], rule["table"], rule["chain"]) not in sends_out
+        and (node_ports or not rule["chain"].startswith("KUBE-"))
         and any(map(_rewrites, rule.get("expr", ())))
     )
     restores = any(_restores(expr) for rule in rules for expr in rule.get("expr", ()))

@@ -31,6 +31,9 @@ def read_udp(files: Files) -> tuple[UdpServer, ...]:
     if not found:
         return ()
     programs = _holders(files, set(found))
+    hidden = len(set(found) - set(programs))
+    if hidden and os.geteuid():
+        files.unseen.append(f"the programs of {hidden} UDP sockets: only root may see them")
     servers = {
         UdpServer(family, port, programs.get(inode, "")) for inode, (family, port) in found.items()
     }
@@ -57,14 +60,16 @@ def _holders(files: Files, inodes: set[str]) -> dict[str, str]:
     """The name of a process for each socket, by inode."""
     programs: dict[str, str] = {}
     for pid in files.names("/proc", "[0-9]*"):
+        if len(programs) == len(inodes):
+            break
         folder = files.root / "proc" / pid / "fd"
         try:
-            handles = os.listdir(folder)
+            handles = list(folder.iterdir())
         except OSError:
             continue  # Another user's, or it has ended.
         for handle in handles:
             try:
-                target = os.readlink(folder / handle)
+                target = str(handle.readlink())
             except OSError:
                 continue
             inode = target.removeprefix("socket:[").removesuffix("]")
@@ -75,6 +80,8 @@ def _holders(files: Files, inodes: set[str]) -> dict[str, str]:
 
 def _comm(files: Files, pid: str) -> str:
     try:
-        return (files.root / "proc" / pid / "comm").read_text(errors="replace").strip()
+        name = (files.root / "proc" / pid / "comm").read_text(errors="replace").strip()
     except OSError:
         return ""
+    # Anybody may give a process a name with terminal commands in it, and root would print it.
+    return "".join(letter if letter.isprintable() else "?" for letter in name)

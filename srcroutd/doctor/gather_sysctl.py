@@ -3,28 +3,22 @@
 Read in the network namespace of the calling thread, below the root folder.
 """
 
+from collections.abc import Iterable
+
 from srcroutd.doctor.files import Files
 
 _WANTED = (
     ("ipv4", "promote_secondaries"),
-    ("ipv4", "src_valid_mark"),
-    ("ipv4", "forwarding"),
     ("ipv6", "disable_ipv6"),
 )
-MANY_NICS = 256
-"""A host with more NICs has containers; ENIs are the first."""
 
 
-def read_sysctls(files: Files) -> dict[str, int]:
-    """``ipv4/conf/eth1/promote_secondaries`` and the like, for every NIC and for ``all``."""
+def read_sysctls(files: Files, nics: Iterable[str]) -> dict[str, int]:
+    """``ipv4/conf/eth1/promote_secondaries`` and the like, for these NICs and for ``all``."""
     found: dict[str, int] = {}
-    for family in ("ipv4", "ipv6"):
-        folder = f"/proc/sys/net/{family}/conf"
-        for nic in files.names(folder)[:MANY_NICS]:
-            for kind, key in _WANTED:
-                if kind == family:
-                    path = f"{family}/conf/{nic}/{key}"
-                    _read(files, path, found)
+    for nic in ("all", *sorted(nics)):
+        for family, key in _WANTED:
+            _read(files, f"{family}/conf/{nic}/{key}", found)
     _read(files, "ipv4/ip_local_port_range", found)
     return found
 

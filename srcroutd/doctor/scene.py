@@ -58,14 +58,15 @@ class Firewall:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """``files`` are texts by path, ``enabled`` unit files and ``masked`` ones by name, ``running``
-    the names of processes as the kernel cuts them (15 characters), ``sysctls`` numbers by their
-    path below /proc/sys/net. ``unseen`` says what could not be looked at, and why.
+    """``files`` are texts by path, those of ``executable`` may be run; ``enabled`` are units by
+    name, ``running`` the names of processes as the kernel cuts them (15 characters), ``sysctls``
+    numbers by their path below /proc/sys/net. ``unseen`` says what could not be looked at, and why.
     """
 
     view: View | None = None
     blind: Blind | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    executable: frozenset[str] = frozenset()
     enabled: frozenset[str] = frozenset()
     running: frozenset[str] = frozenset()
     rpdbs: Mapping[Family, Rpdb] = field(default_factory=dict)

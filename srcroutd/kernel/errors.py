@@ -19,5 +19,7 @@ class NotPermitted(OperatorError):
     exit_code = Exit.NOT_PERMITTED
 
 
-class TornDump(Exception):
+class TornDump(OperatorError):
     """An observation that did not happen: answers were lost or changed while read. Look again."""
+
+    exit_code = Exit.TEMPORARY

@@ -135,8 +135,13 @@ def test_without_the_group_it_is_roots_alone(open_folder: Path) -> None:
         assert Somebody(STRANGER, OTHER_GROUP).asks(scene.path, "view")["view"][0] == 77
 
 
-def test_a_group_that_this_host_does_not_have_is_nobodys() -> None:
-    assert rights("nobody-has-this-group") == Rights(os.geteuid(), None)
+def test_the_group_is_looked_up_where_no_network_is_needed(folder: Path) -> None:
+    file = folder / "group"
+    file.write_text("root:x:0:\nsrcroutd-old:x:7:\nbad\nsrcroutd:x:996:alice\nodd:x\nodder:x:y:\n")
+    assert rights("srcroutd", file) == Rights(os.geteuid(), 996)
+    for group in ("bad", "odd", "odder", "srcroute", "nobody-has-this-group"):
+        assert rights(group, file) == Rights(os.geteuid(), None)
+    assert rights("srcroutd", folder / "missing") == Rights(os.geteuid(), None)
 
 
 def test_the_daemons_own_user_reads_and_only_root_writes() -> None:

@@ -163,3 +163,10 @@ def test_what_networkmanager_holds_in_memory_is_named_only_where_it_runs_and_no_
     )
     write(tmp_path, "etc/rc.local", f"ip rule add from {IP} lookup 200\n")
     assert places(read_hints(VIEW, adopted(), tmp_path)) == ["/etc/rc.local:1"]
+
+
+def test_digits_that_are_no_number_of_a_table_are_words() -> None:
+    for digits in ("²", "9" * 5000):
+        line = f"ip rule add from {IP} table {digits}"
+        assert told("/etc/rc.local", line) == [("/etc/rc.local:1", line, "delete this line")]
+        assert table_names([f"{digits} eth1_table"]) == {}

@@ -9,16 +9,8 @@ from srcroutd.core.view import NicView
 from srcroutd.export.graph.document import document
 from srcroutd.export.graph.picture import Mark
 from srcroutd.export.graph.scene import scene
-from tests.pure.test_graph_scene import (
-    TIERS,
-    Thing,
-    host,
-    numbered,
-    routes_of,
-    rules_of,
-    three_enis,
-    told,
-)
+from tests.pure.graphs import Thing, host, numbered, routes_of, rules_of, three_enis, told
+from tests.pure.test_graph_scene import TIERS
 from tests.pure.views import kept, view
 
 

@@ -3,8 +3,6 @@ whatever names the host has.
 """
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -18,31 +16,8 @@ from srcroutd.export.graph.picture import Kind, Line, Mark, Node, Picture
 from srcroutd.export.graph.scene import scene
 from srcroutd.export.graph.terminal import WIDTH, terminal, text
 from srcroutd.export.graph.text import cells, clean, wrap
-from tests.pure.test_graph_scene import Thing, host, numbered, routes_of, rules_of, three_enis
-from tests.pure.test_graph_svg import HOSTILE, views
-
-NASTY = [
-    *HOSTILE,
-    'style a:x#b;"',
-    "classDef z:#1;",
-    "1. x",
-    "end",
-    "http://a.b/c www.x.y",
-    "**b** _i_ `c`",
-    "#quot;",
-    "%%{init}%%",
-    'end"]\nX-->Y',
-    "\\l\\N&lt;",
-    "  x",
-]
-
-
-def named(name: str) -> View:
-    """A host whose NIC and ENI bear that name."""
-    one = numbered(1)
-    one = replace(one, link=replace(one.link, name=name), eni=replace(one.eni, id=name))
-    return replace(host(one), conflicts=(name,))
-
+from tests.pure.graphs import NASTY, Thing, host, named, numbered, routes_of, rules_of, three_enis
+from tests.pure.test_graph_svg import views
 
 # DOT: tokens of the language, then statements.
 
@@ -120,16 +95,6 @@ def test_dot_shows_any_name_as_it_is(name: str) -> None:
 @settings(max_examples=40, deadline=None)
 def test_dot_has_every_box_and_arrow_whatever_the_host(whole: View) -> None:
     assert_dot_shows(scene(whole))
-
-
-@pytest.mark.skipif(shutil.which("dot") is None, reason="graphviz is not installed here")
-@pytest.mark.parametrize("name", NASTY)
-def test_graphviz_takes_it(name: str) -> None:
-    for whole in (named(name), three_enis()):
-        done = subprocess.run(
-            ["dot", "-Tsvg"], input=dot(scene(whole)).encode(), capture_output=True, check=False
-        )
-        assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_drift_in_dot_is_red_and_in_words() -> None:

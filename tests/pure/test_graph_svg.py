@@ -17,23 +17,22 @@ from srcroutd.core.join import State
 from srcroutd.core.view import View
 from srcroutd.export.graph.scene import scene
 from srcroutd.export.graph.svg import svg
-from tests.pure.test_graph_scene import Thing, host, numbered, routes_of, rules_of, three_enis, told
+from tests.pure.graphs import (
+    HOSTILE,
+    Thing,
+    host,
+    numbered,
+    routes_of,
+    rules_of,
+    three_enis,
+    told,
+)
 from tests.pure.views import kept, view
 
 SVG = "{http://www.w3.org/2000/svg}"
 DOCUMENTED = Path(__file__).parents[2] / "docs/pictures/three-enis.svg"
 WIDEST = 0.602
 """Width of a column in DejaVu Sans Mono and Menlo, in font sizes: the widest of the fonts named."""
-HOSTILE = [
-    '"><script>alert(1)</script>',
-    "a&b<c>\\n'%s",
-    "x\u202ey",
-    "é" * 15,
-    "\x00\x1b[31m",
-    "中" * 7,
-    "\udce9",
-]
-
 Rectangle = tuple[float, float, float, float]
 
 

@@ -19,7 +19,7 @@ from srcroutd.export.graph.document import document
 from srcroutd.export.graph.registry import FORMATS, drawing
 from srcroutd.export.graph.scene import scene
 from srcroutd.export.graph.terminal import terminal, text
-from tests.pure.test_graph_scene import host, numbered, three_enis
+from tests.pure.graphs import host, numbered, three_enis
 
 PAGE = Path(__file__).parents[2] / "docs/graph.md"
 

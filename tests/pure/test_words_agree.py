@@ -94,7 +94,8 @@ def test_the_configurations_page_has_each_key_and_no_other() -> None:
             for word in re.sub(r'" =.*?"(, )?|, |" (?==)', " ", head).split()
             if not word.startswith(('"', "="))
         }
-        assert words == model.model_fields.keys() - {"nic", "eni"}, heading
+        arrays = {"nic", "eni"} if model is configdoor._File else set()
+        assert words == model.model_fields.keys() - arrays, heading
 
 
 @pytest.mark.parametrize("name", ["srcroutd.8", "srcroutctl.1", "srcroutd.toml.5"])

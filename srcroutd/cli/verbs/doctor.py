@@ -77,16 +77,22 @@ def render(findings: "Sequence[Finding]", unseen: Sequence[str]) -> Iterator[str
     yield _tally(findings)
 
 
-def _paragraph(word: str, text: str) -> list[str]:
-    lines = wrap(
-        text,
-        _columns(),
-        initial_indent=f"  {word:<4}  ",
-        subsequent_indent=" " * 8,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-    return lines or [f"  {word:<4}"]
+def _paragraph(word: str, text: str) -> Iterator[str]:
+    """The word, then the text beside it, wrapped; a command stays whole: it may be copied."""
+    lead = f"  {word:<4}  "
+    for line in text.splitlines() or [""]:
+        if line.startswith("$ "):
+            yield f"{lead}{line}"
+        else:
+            yield from wrap(
+                line,
+                _columns(),
+                initial_indent=lead,
+                subsequent_indent=" " * len(lead),
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        lead = " " * len(lead)
 
 
 def _columns() -> int:

@@ -23,7 +23,7 @@ DESCRIPTION = (
 class NotWritten(OperatorError):
     """A file that cannot be written where it was asked for."""
 
-    exit_code = Exit.USAGE
+    exit_code = Exit.CANNOT_CREATE
 
 
 def add(parser: argparse.ArgumentParser) -> None:

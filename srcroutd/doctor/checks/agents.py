@@ -26,7 +26,7 @@ AGENTS = (
         ("nm-cloud-setup.timer", "nm-cloud-setup.service"),
         "nm-cloud-setup",
         range(30200, 30500),
-        "systemctl disable --now nm-cloud-setup.timer nm-cloud-setup.service",
+        "$ systemctl disable --now nm-cloud-setup.timer nm-cloud-setup.service",
     ),
     Agent(
         "amazon-ec2-net-utils",
@@ -41,7 +41,7 @@ AGENTS = (
         ("cloud-netconfig.timer", "cloud-netconfig.service"),
         "",
         range(30000, 30200),
-        "systemctl disable --now cloud-netconfig.timer cloud-netconfig.service",
+        "$ systemctl disable --now cloud-netconfig.timer cloud-netconfig.service",
     ),
 )
 
@@ -86,5 +86,5 @@ def _left_over(agent: Agent, left: list[Rule]) -> Finding:
         f"{len(left)} rules for addresses of ours have priorities of {agent.name}, "
         f"the first: {left[0]}",
         "they look like left behind by it, for it is not switched on; they are gone after a reboot",
-        "srcroutctl adopt --dry-run",
+        "$ srcroutctl adopt --dry-run",
     )

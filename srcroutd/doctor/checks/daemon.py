@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from srcroutd.core.errors import Exit
 from srcroutd.core.view import View
 from srcroutd.doctor.finding import Finding, Severity, Slug
-from srcroutd.doctor.scene import Scene
+from srcroutd.doctor.scene import Blind, Scene
 
 UNIT = "srcroutd.service"
 
@@ -12,7 +13,7 @@ UNIT = "srcroutd.service"
 def daemon(scene: Scene) -> Iterator[Finding]:
     """What the view, or the want of one, says."""
     if scene.blind:
-        yield _blind(scene.blind.why)
+        yield _blind(scene.blind)
     if scene.view is None:
         return
     if not scene.view.by_daemon:
@@ -24,7 +25,7 @@ def daemon(scene: Scene) -> Iterator[Finding]:
             "",
             "srcroutd stands by: somebody ran srcroutctl cleanup",
             "no rules and routes are kept until it is told to go on or restarted",
-            "srcroutctl reconcile",
+            "$ srcroutctl reconcile",
         )
     elif not scene.view.in_sync:
         yield Finding(
@@ -33,16 +34,18 @@ def daemon(scene: Scene) -> Iterator[Finding]:
             "",
             f"the kernel is not as it should be: {scene.view.why or _due(scene.view)}",
             "some addresses may be answered by the wrong NIC, or not at all",
-            "srcroutctl plan; srcroutctl verify; journalctl -u srcroutd",
+            "$ srcroutctl plan\n$ srcroutctl verify\n$ journalctl -u srcroutd",
         )
     yield from _facts(scene.view)
 
 
-def _blind(why: str) -> Finding:
-    what, _, following = why.partition("; next: ")
+def _blind(blind: Blind) -> Finding:
+    what, _, following = blind.why.partition("; next: ")
+    # Who asks without permission has learned nothing about the host: that is no problem of it.
+    forbidden = blind.exit_code == Exit.NOT_PERMITTED
     return Finding(
         Slug.DAEMON_NOT_SEEN,
-        Severity.PROBLEM,
+        Severity.NOTE if forbidden else Severity.PROBLEM,
         "",
         f"neither srcroutd nor a look at this host gives a picture: {what}",
         "which addresses should leave by which NIC is not known, so most of what could be wrong "
@@ -60,7 +63,8 @@ def _not_running(scene: Scene) -> Finding:
             "",
             "srcroutd is not running and not enabled",
             "what is said here of NICs is what it would find; nobody keeps rules and routes",
-            "srcroutctl plan shows what it would do; systemctl enable --now srcroutd does it",
+            "see what it would do, then have it done:\n"
+            "$ srcroutctl plan\n$ systemctl enable --now srcroutd",
         )
     stands = f"{ours} of its rules stand" if ours else "none of its rules stand"
     return Finding(
@@ -69,7 +73,8 @@ def _not_running(scene: Scene) -> Finding:
         "",
         f"srcroutd is not running; {stands}",
         "what somebody deletes, or what a link flap drops, is put back by nobody",
-        "systemctl start srcroutd; if it ends again: journalctl -u srcroutd",
+        "start it; the journal says why it ended:\n"
+        "$ systemctl start srcroutd\n$ journalctl -u srcroutd",
     )
 
 
@@ -87,8 +92,8 @@ def _facts(view: View) -> Iterator[Finding]:
             "",
             f"the metadata cannot be read: {view.facts.trouble}",
             "routing goes on with what was known before; new NICs and addresses wait",
-            "is the metadata service reachable, and does a firewall or proxy stand in the way? "
-            "journalctl -u srcroutd",
+            "is the metadata service reachable, does a firewall or a proxy stand in the way?\n"
+            "$ journalctl -u srcroutd",
         )
     for conflict in view.conflicts:
         yield Finding(

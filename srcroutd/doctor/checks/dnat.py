@@ -16,12 +16,14 @@ def dnat(scene: Scene) -> Iterator[Finding]:
     if not found:
         return
     nics = " and ".join(nic.link.name for nic in scene.kept)
-    count = f"{len(found)} rule{'' if len(found) == 1 else 's'}"
+    rewrite = "1 rule of the firewall rewrites"
+    if len(found) > 1:
+        rewrite = f"{len(found)} rules of the firewall rewrite"
     yield Finding(
         Slug.DNAT_REPLIES,
         Severity.RISK,
         "",
-        f"{count} of the firewall rewrite the destination of what comes in ({found[0]})",
+        f"{rewrite} the destination of what comes in ({found[0]})",
         f"asked for at an address of {nics}, the answer bears the container's address while it is "
         "routed and leaves by the primary NIC, where the cloud drops it; rules by source (mode "
         "source) cannot help, only connection marks can",

@@ -14,6 +14,7 @@ from srcroutd.doctor.scene import Scene, sources
 
 LABELS = "/etc/iproute2/rt_tables"
 _SHOWN = 2
+LONGEST_LINE = 1000
 _RUN_AT_BOOT = ("/etc/rc.local", "/etc/rc.d/rc.local", "/etc/init.d/boot.local")
 _KINDS = {
     Slug.NM_PROFILE: "a profile of NetworkManager",
@@ -27,15 +28,17 @@ _KINDS = {
 def leftovers(scene: Scene) -> Iterator[Finding]:
     """One finding a file."""
     nics: dict[IP, str] = {ip: nic.link.name for nic in scene.kept for ip in sources(nic)}
-    names = table_names(text for path, text in scene.files.items() if path.startswith(LABELS))
+    names = table_names(
+        plain(text) for path, text in scene.files.items() if path.startswith(LABELS)
+    )
     files = {
-        path: text
+        path: plain(text)
         for path, text in scene.files.items()
         if _slug(path) and (path not in _RUN_AT_BOOT or path in scene.executable)
     }
     by_file: dict[str, list[Hint]] = defaultdict(list)
     for hint in hints(files, Wanted(nics, names=names)):
-        path = next(path for path in files if hint.place in {path, _file(hint.place)})
+        path = next(path for path in files if path in {hint.place, _file(hint.place)})
         by_file[path].append(hint)
     for path, found in sorted(by_file.items()):
         slug = _slug(path)
@@ -43,6 +46,20 @@ def leftovers(scene: Scene) -> Iterator[Finding]:
             yield _script(path)
         elif slug:
             yield _lines(slug, path, found, nics)
+
+
+def plain(text: str) -> str:
+    """The text as printable ASCII, with overlong lines emptied: it is quoted on a terminal.
+
+    Python takes a superscript two for a digit, too, and then cannot make it a number.
+    """
+    ascii_only = text.expandtabs(1).encode("ascii", "replace").decode()
+    lines = ("".join(map(_printable, line)) for line in ascii_only.split("\n"))
+    return "\n".join(line if len(line) <= LONGEST_LINE else "" for line in lines)
+
+
+def _printable(letter: str) -> str:
+    return letter if letter.isprintable() else " "
 
 
 def _file(place: str) -> str:
@@ -75,22 +92,19 @@ def _script(path: str) -> Finding:
         f"{path} lies here",
         "it puts every NIC into one table, 200, and adds the same again at each run: a third NIC "
         "breaks the second one",
-        f"do not run it again; rm {path}",
+        f"do not run it again\n$ rm {path}",
     )
 
 
 def _lines(slug: Slug, path: str, found: list[Hint], nics: dict[IP, str]) -> Finding:
     quoted = [hint for hint in found if hint.line]
-    shown = "; ".join(f"{hint.place}: {hint.line}" for hint in quoted[:_SHOWN])
+    rules_first = sorted(quoted, key=lambda hint: "from" not in hint.line)[:_SHOWN]
+    shown = "; ".join(f"{hint.place}: {hint.line}" for hint in quoted if hint in rules_first)
     more = f"; and {len(quoted) - _SHOWN} more" if len(quoted) > _SHOWN else ""
     text = " ".join(hint.line for hint in quoted)
     about = sorted({nic for ip, nic in nics.items() if str(ip) in text})
     steps = dict.fromkeys(step for hint in found for step in hint.next)
-    whose = (
-        "; cloud-init writes this file: say there that it leaves routing-policy alone"
-        if path.endswith("cloud-init.yaml")
-        else ""
-    )
+    whose = " (cloud-init writes it: forbid it there)" if path.endswith("cloud-init.yaml") else ""
     return Finding(
         slug,
         Severity.RISK,
@@ -98,5 +112,17 @@ def _lines(slug: Slug, path: str, found: list[Hint], nics: dict[IP, str]) -> Fin
         f"{_KINDS[slug]} makes rules or routes for addresses that srcroutd keeps: {shown}{more}",
         "it brings them back at each boot or activation; with a priority before ours they decide "
         "instead, and cut containers off that talk to these addresses",
-        "srcroutctl adopt takes over what stands; then: " + "; ".join(steps) + whose,
+        "\n".join(
+            (
+                f"take over what stands, then see to the file{whose}:",
+                "$ srcroutctl adopt",
+                *(_step(step) for step in steps),
+            )
+        ),
     )
+
+
+def _step(step: str) -> str:
+    """A hint of ``adopt``: a command, or a sentence for people."""
+    command = step.removeprefix("then: ")
+    return f"$ {command}" if command.startswith("nmcli") else step

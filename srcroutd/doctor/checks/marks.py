@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 
 from srcroutd.core.adoption_hints import table_names
-from srcroutd.core.net import Action, Rule, RouteType
+from srcroutd.core.net import Action, RouteType, Rule
 from srcroutd.core.view import NicView
-from srcroutd.doctor.checks.leftovers import LABELS
+from srcroutd.doctor.checks.leftovers import LABELS, plain
 from srcroutd.doctor.checks.neighbours import mark_users
 from srcroutd.doctor.finding import Finding, Severity, Slug
 from srcroutd.doctor.scene import Scene
@@ -24,17 +24,17 @@ def whole_marks(scene: Scene) -> Iterator[Finding]:
         nic = _leads_to(scene, rule)
         if nic is None or rule.mask != _WHOLE or rule.invert:
             continue
-        also = f" {' and '.join(users)} set bits of it here:" if users else ""
+        also = f" ({' and '.join(users)} here)" if users else ""
         yield Finding(
             Slug.MARK_WITHOUT_MASK,
             Severity.RISK if users else Severity.NOTE,
             nic.link.name,
             f"a rule compares the whole packet mark: {rule}",
-            f"the mark is shared by everybody on the host;{also} as soon as one more bit is set "
-            "the rule does not match, and whoever sets the whole mark wipes other people's bits",
-            f"srcroutd routes {nic.link.name} by its addresses without marks: srcroutctl adopt "
-            "--dry-run; or use some bits only: ip rule add fwmark VALUE/MASK, and MARK --set-xmark "
-            "VALUE/MASK",
+            f"the mark is shared by everybody on the host{also}: as soon as somebody sets one more "
+            "bit the rule does not match, and whoever sets the whole mark wipes the others' bits",
+            "use some bits only: ip rule add fwmark VALUE/MASK, MARK --set-xmark VALUE/MASK; or "
+            "drop it where no port is published to containers, for srcroutd routes "
+            f"{nic.link.name} by its addresses",
         )
 
 
@@ -43,7 +43,7 @@ def labels(scene: Scene) -> Iterator[Finding]:
     files = ((path, text) for path, text in sorted(scene.files.items()) if path.startswith(LABELS))
     asked = {rule.table for rule in scene.rules()}
     for path, text in files:
-        for name, table in sorted(table_names((text,)).items()):
+        for name, table in sorted(table_names((plain(text),)).items()):
             nic = next((one for one in scene.kept if _names(name, one.link.name)), None)
             if nic and table not in asked and table not in scene.domain.tables:
                 yield Finding(
@@ -52,8 +52,8 @@ def labels(scene: Scene) -> Iterator[Finding]:
                     nic.link.name,
                     f"{path} calls table {table} {name}, and no rule asks that table",
                     "it looks like left from routing that was set up by hand; it does no harm",
-                    f"remove the line from {path} if nothing else uses the table "
-                    f"(ip route show table {table})",
+                    "remove the line if nothing else uses the table\n"
+                    f"$ ip route show table {table}",
                 )
 
 
@@ -74,7 +74,7 @@ def valid_marks(scene: Scene) -> Iterator[Finding]:
                 f"{path}:{line}: {found[0].strip()}",
                 "only rules by packet mark need it, and there are none now; with it, strict "
                 "rp_filter looks at marks",
-                f"remove the line if no VPN needs it, then: sysctl -w "
+                "remove the line if no VPN needs it, then\n$ sysctl -w "
                 f"net.ipv4.conf.{nic}.src_valid_mark=0",
             )
 

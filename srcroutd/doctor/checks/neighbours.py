@@ -58,27 +58,32 @@ def _terway(scene: Scene) -> bool:
     indexes = {link.index for link in _links(scene)}
     return _rule(
         scene,
-        lambda rule: rule.priority in {512, 2048}
-        and (bool(rule.src or rule.dst))
-        and (rule.table - 1000 in indexes or (rule.priority == 512 and rule.table == MAIN_TABLE))
-        and any(link.name.startswith("cali") for link in _links(scene)),
+        lambda rule: (
+            rule.priority in {512, 2048}
+            and (bool(rule.src or rule.dst))
+            and (
+                rule.table - 1000 in indexes or (rule.priority == 512 and rule.table == MAIN_TABLE)
+            )
+            and any(link.name.startswith("cali") for link in _links(scene))
+        ),
     )
 
 
 def _vpc_cni(scene: Scene) -> bool:
     return _rule(
         scene,
-        lambda rule: rule.priority == 1024
-        and (rule.mark, rule.mask, rule.table) == (0x80, 0x80, MAIN_TABLE),
+        lambda rule: (
+            rule.priority == 1024 and (rule.mark, rule.mask, rule.table) == (0x80, 0x80, MAIN_TABLE)
+        ),
     )
 
 
 def _cilium(scene: Scene) -> bool:
     return _link(scene, "cilium_host") or _rule(
         scene,
-        lambda rule: 9 <= rule.priority <= 112
-        and rule.mask == 0xF00
-        and rule.table in {2004, 2005},
+        lambda rule: (
+            9 <= rule.priority <= 112 and rule.mask == 0xF00 and rule.table in {2004, 2005}
+        ),
     )
 
 
@@ -91,10 +96,12 @@ def _tailscale(scene: Scene) -> bool:
 def _wg_quick(scene: Scene) -> bool:
     return _rule(
         scene,
-        lambda rule: rule.invert
-        and rule.action is Action.LOOKUP
-        and rule.mark == rule.table
-        and rule.mark > 0,
+        lambda rule: (
+            rule.invert
+            and rule.action is Action.LOOKUP
+            and rule.mark == rule.table
+            and rule.mark > 0
+        ),
     )
 
 

@@ -36,8 +36,10 @@ def networkd(scene: Scene) -> Iterator[Finding]:
         f"systemd-networkd {state} without {' and '.join(f'{name}=no' for name in left)}",
         "it deletes rules and routes that it did not make when it starts, is restarted or "
         "reconfigures a link; srcroutd puts them back, but packets are lost meanwhile",
-        f"mkdir -p {DROP_IN.rpartition('/')[0]} && printf '{lines}\\n' > {DROP_IN} && "
-        "systemctl restart systemd-networkd",
+        f"write {DROP_IN}, and have networkd read it:\n"
+        f"$ mkdir -p {DROP_IN.rpartition('/')[0]}\n"
+        f"$ printf '{lines}\\n' > {DROP_IN}\n"
+        "$ systemctl try-restart systemd-networkd",
     )
 
 

@@ -56,5 +56,6 @@ def _finding(scene: Scene, nic: NicView, rules: list[Rule]) -> Finding:
         nic.link.name,
         f"somebody made a rule for an address of {nic.link.name}: {first}{more}",
         why,
-        "srcroutctl adopt --dry-run shows what would replace it; srcroutctl adopt takes it over",
+        "see what would replace it, then have it taken over:\n"
+        "$ srcroutctl adopt --dry-run\n$ srcroutctl adopt",
     )

@@ -49,8 +49,9 @@ def _drops(name: str, dropped: list[tuple[IP, str]]) -> Finding:
         f"the kernel drops what comes in by {name} for {ip}{also}: {why}",
         "rp_filter believes a packet only if its answer would leave by the NIC it came in by; "
         "whoever connects gets no answer, and nothing is logged",
-        "srcroutctl plan: with our rules in place the answer leaves there; or sysctl -w "
-        f"net.ipv4.conf.all.rp_filter=2 net.ipv4.conf.{name}.rp_filter=2",
+        "put our rules in place, then the answer leaves there; or loosen the filter\n"
+        "$ srcroutctl plan\n$ sysctl -w "
+        f"net.ipv4.conf.{name}.rp_filter=2",
     )
 
 
@@ -63,6 +64,6 @@ def _strict(name: str, rewritten: list[str]) -> Finding:
         f"({rewritten[0]})",
         "rp_filter looks at the rewritten packet: one that came in for an address of "
         f"{name} and goes to a container is dropped, for its answer would leave by another NIC",
-        f"sysctl -w net.ipv4.conf.all.rp_filter=2 net.ipv4.conf.{name}.rp_filter=2, and the same "
-        "in /etc/sysctl.d",
+        "loosen the filter, and write the same to /etc/sysctl.d\n"
+        f"$ sysctl -w net.ipv4.conf.{name}.rp_filter=2",
     )

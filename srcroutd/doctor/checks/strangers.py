@@ -43,15 +43,15 @@ def stranger_decides(scene: Scene) -> Iterator[Finding]:
             f"packets of {ips[0]}{more} {where}, because of a stranger's rule: {rule}",
             f"it comes before our rules (from {ours} on), so {name} answers by the wrong NIC or "
             "not at all; a rule added without a priority lands before all others",
-            f"have whoever makes it use a priority after {scene.domain.priorities.stop - 1}; "
-            f"srcroutctl explain {FAR[Family.of(ips[0])]} --from {ips[0]}",
+            f"have whoever makes it use a priority after {scene.domain.priorities.stop - 1}\n"
+            f"$ srcroutctl explain {FAR[Family.of(ips[0])]} --from {ips[0]}",
         )
 
 
 def stranger_in_band(scene: Scene) -> Iterator[Finding]:
     """Rules and routes of strangers among our numbers; those that took a NIC's are conflicts."""
-    if scene.view and scene.view.conflicts:
-        return
+    if scene.view is None or scene.view.conflicts:
+        return  # Without a view it is not known which numbers are ours.
     band, tables = scene.domain.priorities, scene.domain.tables
     for rule in scene.foreign():
         place = rule.priority - band.start
@@ -88,8 +88,12 @@ def stranger_in_band(scene: Scene) -> Iterator[Finding]:
 
 def protocol_elsewhere(scene: Scene) -> Iterator[Finding]:
     """Rules with our protocol number outside our band."""
+    if scene.view is None:
+        return
     number, band = scene.domain.protocol, scene.domain.priorities
-    found = [rule for rule in scene.rules() if rule.protocol == number and rule.priority not in band]
+    found = [
+        rule for rule in scene.rules() if rule.protocol == number and rule.priority not in band
+    ]
     if found:
         more = f", and {len(found) - 1} more" if len(found) > 1 else ""
         yield Finding(

@@ -62,7 +62,9 @@ def _lines(picture: Picture) -> Iterator[Drawn]:
     for words in wrap(picture.summary, WIDTH):
         yield (Span(words, "good" if picture.in_sync else "bad"),)
     for note in picture.notes:
-        yield from ((Span(words),) for words in wrap(note, WIDTH))
+        first, *more = wrap(note, WIDTH - 2)
+        yield (Span(first),)
+        yield from ((Span(f"  {words}"),) for words in more)
     for nic, nodes in picture.lanes():
         yield ()
         yield from _frame(nic)

@@ -1,0 +1,67 @@
+"""Looking at the kernel for one packet: the RPDB as it stands, and the kernel's own answers."""
+
+from collections.abc import Mapping
+
+from srcroutd.core.explain import Explanation, explain, questions
+from srcroutd.core.lookup_compare import Answer
+from srcroutd.core.lookup_values import Packet, Rpdb
+from srcroutd.core.net import Route, Rule
+from srcroutd.kernel.messages import Failure
+from srcroutd.kernel.requests import Requests
+from srcroutd.kernel.rpdb import read_rpdb
+
+
+async def explain_packet(packet: Packet, because: Mapping[Rule | Route, str]) -> Explanation:
+    """Explain a packet on this host; ``because`` is what is ours and why.
+
+    Raises TornDump if the rules change faster than they can be read, KernelLacks.
+    """
+    requests = Requests()
+    try:
+        about = {packet.dst, packet.src} - {None}
+        nics = {packet.iif, packet.oif} - {""}
+        rpdb = await read_rpdb(requests, packet.family, about, nics)  # type: ignore[arg-type]
+        answers = {one: await _ask(requests, rpdb, one) for one in questions(rpdb, packet)}
+        return explain(rpdb, packet, answers, _as_dumped(rpdb, because))
+    finally:
+        requests.close()
+
+
+async def nic_names() -> tuple[str, ...]:
+    """The NICs of this network namespace, by ifindex."""
+    requests = Requests()
+    try:
+        return tuple(link.name for link in await requests.links())
+    finally:
+        requests.close()
+
+
+async def _ask(requests: Requests, rpdb: Rpdb, packet: Packet) -> Answer:
+    indexes = {link.name: link.index for link in rpdb.links.values()}
+    answer = await requests.route_to(
+        packet.dst,
+        packet.src,
+        iif=indexes.get(packet.iif, 0),
+        oif=indexes.get(packet.oif, 0),
+        mark=packet.mark,
+    )
+    return answer.errno if isinstance(answer, Failure) else answer
+
+
+def _as_dumped(rpdb: Rpdb, because: Mapping[Rule | Route, str]) -> dict[Rule | Route, str]:
+    """The same reasons for routes as the kernel tells them: it fills in what was left to it."""
+    found: dict[Rule | Route, str] = {
+        thing: why for thing, why in because.items() if isinstance(thing, Rule)
+    }
+    keyed = {_key(thing): why for thing, why in because.items() if isinstance(thing, Route)}
+    routes: dict[Rule | Route, str] = {
+        route: keyed[_key(route)]
+        for table in rpdb.tables.values()
+        for route in table
+        if _key(route) in keyed
+    }
+    return {**found, **routes}
+
+
+def _key(route: Route) -> tuple[object, ...]:
+    return (route.identity, route.type, route.gateway, route.oif, route.protocol)

@@ -1,0 +1,124 @@
+"""Addresses: on the NIC and not in metadata is fine; the other ways round are not, always."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from srcroutd.core.join import State
+from srcroutd.core.net import IP, Address, Family
+from srcroutd.core.view import NicView
+from srcroutd.doctor.finding import Finding, Severity, Slug
+from srcroutd.doctor.scene import Scene, global_addresses
+
+_SHOWN = 3
+
+
+def without_address(scene: Scene) -> Iterator[Finding]:
+    """A kept NIC that nobody gave any address to."""
+    for nic in scene.kept:
+        if nic.state is State.MANAGED and nic.link.up and not global_addresses(nic) and nic.eni:
+            told = _listed(nic)
+            first = f" ({told[0]})" if told else ""
+            yield Finding(
+                Slug.NIC_WITHOUT_ADDRESS,
+                Severity.RISK,
+                nic.link.name,
+                f"{nic.link.name} has no address, and {nic.eni.id} has{first}",
+                "nothing reaches this NIC; srcroutd routes addresses, it does not assign them",
+                f"have {nic.link.name} configured by DHCP (NetworkManager, networkd, netplan or "
+                "ifcfg, whichever runs here)",
+            )
+
+
+def not_on_nic(scene: Scene) -> Iterator[Finding]:
+    """Addresses that metadata lists and a NIC that has others does not have."""
+    on_host = {own.address.ip for rpdb in scene.rpdbs.values() for own in rpdb.owns}
+    for nic in scene.kept:
+        here = {one.ip for one in nic.addresses}
+        families = {Family.of(one.interface) for one in global_addresses(nic)}
+        missing = [
+            ip
+            for ip in _listed(nic)
+            if ip not in here and ip not in on_host and Family.of(ip) in families
+        ]
+        if missing:
+            shown = ", ".join(map(str, missing[:_SHOWN]))
+            more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+            yield Finding(
+                Slug.ADDRESS_NOT_ON_NIC,
+                Severity.NOTE,
+                nic.link.name,
+                f"metadata lists {shown}{more} for {nic.link.name}, and this host does not have it",
+                "either a container network hands it to pods, and all is well, or nobody has "
+                "configured it: then what is sent to it is lost",
+                "if it is meant for this host, add it here and in the network's configuration\n"
+                f"$ ip address add {missing[0]}/PREFIX dev {nic.link.name}",
+            )
+
+
+def twice(scene: Scene) -> Iterator[Finding]:
+    """The same address on two NICs."""
+    names = {nic.link.index: nic.link.name for nic in scene.nics}
+    holders: dict[IP, set[int]] = defaultdict(set)
+    for rpdb in scene.rpdbs.values():
+        for own in rpdb.owns:
+            if own.address.index in names and own.address.scope == 0:
+                holders[own.address.ip].add(own.address.index)
+    for ip, indexes in sorted(holders.items(), key=lambda item: (item[0].version, int(item[0]))):
+        if len(indexes) > 1:
+            where = " and ".join(sorted(names[index] for index in indexes))
+            yield Finding(
+                Slug.ADDRESS_TWICE,
+                Severity.RISK,
+                "",
+                f"{ip} is on {where} at the same time",
+                "only one of them can answer; srcroutd takes the NIC whose ENI has the address",
+                "take it off the other one, and look for who configures it there\n"
+                f"$ ip address del {ip}/PREFIX dev NIC",
+            )
+
+
+def promote(scene: Scene) -> Iterator[Finding]:
+    """Secondary addresses that go when the first one does."""
+    everywhere = scene.sysctls.get("ipv4/conf/all/promote_secondaries", 1)
+    for nic in scene.kept:
+        own = scene.sysctls.get(f"ipv4/conf/{nic.link.name}/promote_secondaries", 1)
+        hanging = [one for one in global_addresses(nic, Family.V4) if one.secondary]
+        if hanging and not own and not everywhere:
+            yield Finding(
+                Slug.PROMOTE_SECONDARIES,
+                Severity.RISK,
+                nic.link.name,
+                f"promote_secondaries is 0 on {nic.link.name}, which has several addresses in one "
+                "subnet",
+                f"when its first address is deleted, as a DHCP client may do at any time, "
+                f"{_first(hanging)} and all others in the subnet are deleted with it",
+                "set it, and write the same to /etc/sysctl.d\n"
+                f"$ sysctl -w net.ipv4.conf.{nic.link.name}.promote_secondaries=1",
+            )
+
+
+def ipv6_disabled(scene: Scene) -> Iterator[Finding]:
+    """An ENI with IPv6 on a NIC where the kernel's IPv6 is switched off."""
+    for nic in scene.kept:
+        off = scene.sysctls.get(f"ipv6/conf/{nic.link.name}/disable_ipv6", 0)
+        wanted = any(note.startswith("no IPv6 address") for note in nic.desired.notes)
+        listed = [ip for ip in _listed(nic) if ip.version == 6]
+        if off and wanted and listed:
+            yield Finding(
+                Slug.IPV6_DISABLED,
+                Severity.RISK,
+                nic.link.name,
+                f"disable_ipv6 is 1 on {nic.link.name}, and its ENI has {listed[0]}",
+                "the NIC can have no IPv6 address, so what is sent to it is lost",
+                "switch it on; or, if it is meant so, ipv6 = false for this NIC in srcroutd.toml\n"
+                f"$ sysctl -w net.ipv6.conf.{nic.link.name}.disable_ipv6=0",
+            )
+
+
+def _listed(nic: NicView) -> list[IP]:
+    halves = (nic.eni.v4, nic.eni.v6) if nic.eni else ()
+    return [ip for half in halves if half for ip in half.addresses]
+
+
+def _first(addresses: list[Address]) -> IP:
+    return min((one.ip for one in addresses), key=int)
