@@ -21,10 +21,11 @@ def places_of(options: argparse.Namespace) -> Places:
     return places(options.config, options.state_dir, socket_of(options).parent, os.environ)
 
 
-def sight(options: argparse.Namespace, *, ask: bool = True) -> View:
+def sight(options: argparse.Namespace, *, brief: bool = False, ask: bool = True) -> View:
     """The daemon's view; where none runs, what one would see, with a note that says so.
 
-    Without ``ask`` the survey does not ask the metadata: what is remembered has to do.
+    A ``brief`` one may lack what each NIC should have. Without ``ask`` the survey does not ask the
+    metadata: what is remembered has to do.
 
     Raises OperatorError: the socket is there but not for this user, or the survey cannot be made
     (configuration, no provider, kernel).
@@ -32,7 +33,7 @@ def sight(options: argparse.Namespace, *, ask: bool = True) -> View:
     from srcroutd.control.client import Client, NotReachable
 
     try:
-        return Client(socket_of(options)).view()
+        return Client(socket_of(options)).view(brief=brief)
     except NotReachable:
         pass
     from srcroutd.daemon.survey import survey

@@ -9,6 +9,7 @@ import pytest
 from srcroutd.cli.paint import ago, columns
 from srcroutd.cli.verbs import plan, status
 from srcroutd.core.join import State
+from srcroutd.core.net import Route
 from srcroutd.core.plan import Operation, Phase
 from tests.pure.views import NOW, missing, second, view
 from tests.pure.worlds import address
@@ -106,7 +107,9 @@ def test_a_narrow_plan_puts_the_reason_below() -> None:
 
 def test_what_a_replaced_route_was_is_shown() -> None:
     one = second()
-    theirs = replace(one.desired.routes[2].thing, protocol=4, gateway=None)
+    ours = one.desired.routes[2].thing
+    assert isinstance(ours, Route)
+    theirs = replace(ours, protocol=4, gateway=None)
     swap = replace(missing(one, rules=0)[0], verb="replace", replaces=theirs)
     (line,) = [x for x in plan.render(view(one, operations=(swap,)), None) if x.startswith("  ~")]
     assert f"; was: {theirs}" in line

@@ -27,7 +27,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show the plan."""
-    view = chosen(sight(options), options.nic)
+    view = chosen(sight(options, brief=True), options.nic)
     if options.json:
         from srcroutd.control.translate import plan_json
 

@@ -22,7 +22,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Ask for a round and show what it came to."""
     if options.dry_run:
-        view = sight(options)
+        view = sight(options, brief=True)
         sys.stdout.writelines(f"{line}\n" for line in render(view, width()))
         return Exit.DRIFT if view.operations else Exit.OK
     from srcroutd.control.client import Client
