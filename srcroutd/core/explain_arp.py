@@ -59,7 +59,9 @@ def _verdict(rpdb: Rpdb, nic: str, wanted: IP, asker: IP) -> ArpVerdict:
         return ArpVerdict(nic, answers=False, why=ignored)
     if rpdb.sysctls.in_force(nic).arp_filter:
         return _filtered(rpdb, nic, wanted, asker)
-    return ArpVerdict(nic, answers=True, why="any NIC answers for any address (arp_ignore 0)")
+    mode = rpdb.sysctls.in_force(nic).arp_ignore
+    why = f"nothing forbids it (arp_ignore {mode})" if mode else "any NIC answers (arp_ignore 0)"
+    return ArpVerdict(nic, answers=True, why=why)
 
 
 def _ignored(rpdb: Rpdb, nic: str, wanted: IP, asker: IP) -> str:

@@ -116,6 +116,8 @@ def _beyond_this_route(rpdb: Rpdb, route: Route, oif: int) -> str:
         return f"a route of type {route.type.name.lower()}"
     if rpdb.in_vrf(route.oif):
         return f"{rpdb.name(route.oif)} belongs to a VRF"
+    if _gateway_is_local(rpdb, route):
+        return f"the gateway {route.gateway} lies in a local route"
     if not oif and route.dst.prefixlen == 0 and route.gateway:
         for other in rpdb.tables[route.table]:
             same = other.dst.prefixlen == 0 and other.metric == route.metric
@@ -124,6 +126,22 @@ def _beyond_this_route(rpdb: Rpdb, route: Route, oif: int) -> str:
                     "several defaults of one metric: the kernel takes the one whose gateway lives"
                 )
     return ""
+
+
+def _gateway_is_local(rpdb: Rpdb, route: Route) -> bool:
+    """Whether the kernel may have found the gateway to be this host when the route was made: then
+    it sends straight to the destination, which no dump shows.
+    """
+    gateway = route.gateway
+    return (
+        gateway is not None
+        and not route.onlink
+        and any(
+            other.type is RouteType.LOCAL and gateway in other.dst
+            for table in rpdb.tables.values()
+            for other in table
+        )
+    )
 
 
 def _with_source(rpdb: Rpdb, way: Leaves) -> End:
@@ -171,6 +189,8 @@ def _way_through(rpdb: Rpdb, packet: Packet, verdict: Verdict, forwarding: int) 
         return Beyond(f"a {route.type.name.lower()} that comes in")
     if rpdb.in_vrf(route.oif):
         return Beyond(f"{rpdb.name(route.oif)} belongs to a VRF")
+    if _gateway_is_local(rpdb, route):
+        return Beyond(f"the gateway {route.gateway} lies in a local route")
     check = check_source(rpdb, packet, 0 if route.type is RouteType.LOCAL else route.oif)
     if check.passes is None:
         return Beyond(check.why)

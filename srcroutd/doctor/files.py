@@ -19,7 +19,8 @@ _NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR)
 
 class Files:
     """Reads below ``root``; ``texts`` are what was found by the host's path, those of
-    ``executable`` may be run, ``unseen`` says what was not readable.
+    ``executable`` may be run; ``unread`` are files and folders that are there and could not be
+    read, ``unseen`` says so in words.
     """
 
     def __init__(self, root: Path) -> None:
@@ -27,6 +28,7 @@ class Files:
         self.root = root
         self.texts: dict[str, str] = {}
         self.executable: set[str] = set()
+        self.unread: set[str] = set()
         self.unseen: list[str] = []
 
     def read(self, patterns: Iterable[str]) -> None:
@@ -56,18 +58,20 @@ class Files:
 
     def _take(self, path: str) -> None:
         try:
-            # O_NONBLOCK: a FIFO in a folder of configuration must not make anybody wait.
-            handle = os.open(self._at(path), os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+            # O_PATH opens nothing yet: people's folders are read too, and a link there may lead to
+            # a device that acts as soon as it is opened (/dev/watchdog), or to a FIFO that waits.
+            handle = os.open(self._at(path), os.O_PATH | os.O_CLOEXEC)
         except OSError as error:
             self._cannot(path, error)
             return
-        with open(handle, "rb") as file:  # noqa: PTH123 - an open file, no path
-            kind = os.fstat(file.fileno()).st_mode
+        try:
+            kind = os.fstat(handle).st_mode
             if stat.S_ISCHR(kind):
                 self.texts[path] = ""  # a link to /dev/null: masked
             elif stat.S_ISREG(kind):
                 try:
-                    content = file.read(LONGEST + 1)
+                    with Path(f"/proc/self/fd/{handle}").open("rb") as file:
+                        content = file.read(LONGEST + 1)
                 except OSError as error:
                     self._cannot(path, error)
                     return
@@ -76,7 +80,10 @@ class Files:
                 if kind & 0o111:
                     self.executable.add(path)
                 self.texts[path] = content[:LONGEST].decode(errors="replace")
+        finally:
+            os.close(handle)
 
     def _cannot(self, path: str, error: OSError) -> None:
         if error.errno not in _NOTHING_THERE:
+            self.unread.add(path)
             self.unseen.append(f"{path}: {(error.strerror or 'unreadable').lower()}")

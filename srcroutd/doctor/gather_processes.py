@@ -16,8 +16,21 @@ LONGEST = 1 << 22
 
 
 def read_running(files: Files) -> frozenset[str]:
-    """The command names of all processes, cut to 15 characters as the kernel does (proc(5))."""
-    return frozenset(filter(None, (_comm(files, pid) for pid in files.names("/proc", "[0-9]*"))))
+    """The command names of this host's processes, cut to 15 characters as the kernel does
+    (proc(5)). A container's are left out: its networkd has a network of its own.
+    """
+    pids = (pid for pid in files.names("/proc", "[0-9]*") if not _contained(files, pid))
+    return frozenset(filter(None, (_comm(files, pid) for pid in pids)))
+
+
+def _contained(files: Files, pid: str) -> bool:
+    """Whether a process has a number in a PID namespace below this one, too."""
+    try:
+        text = (files.root / "proc" / pid / "status").read_text(errors="replace")
+    except OSError:
+        return False
+    numbers = next((line for line in text.splitlines() if line.startswith("NSpid:")), "")
+    return len(numbers.split()) > 2
 
 
 def read_udp(files: Files) -> tuple[UdpServer, ...]:

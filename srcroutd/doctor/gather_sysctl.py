@@ -10,7 +10,10 @@ from srcroutd.doctor.files import Files
 _WANTED = (
     ("ipv4", "promote_secondaries"),
     ("ipv6", "disable_ipv6"),
+    ("ipv6", "keep_addr_on_down"),
 )
+_PERMANENT = 0x80
+_GLOBAL = 0
 
 
 def read_sysctls(files: Files, nics: Iterable[str]) -> dict[str, int]:
@@ -21,6 +24,22 @@ def read_sysctls(files: Files, nics: Iterable[str]) -> dict[str, int]:
             _read(files, f"{family}/conf/{nic}/{key}", found)
     _read(files, "ipv4/ip_local_port_range", found)
     return found
+
+
+def read_static6(files: Files) -> frozenset[str]:
+    """The NICs with a global IPv6 address that does not expire: neither from an advertisement nor
+    leased, so that nobody gives it back (/proc/net/if_inet6, IFA_F_PERMANENT).
+    """
+    try:
+        text = (files.root / "proc/net/if_inet6").read_text(errors="replace")
+    except OSError:
+        return frozenset()  # a kernel without IPv6
+    rows = (line.split() for line in text.splitlines())
+    return frozenset(
+        row[5]
+        for row in rows
+        if len(row) == 6 and int(row[3], 16) == _GLOBAL and int(row[4], 16) & _PERMANENT
+    )
 
 
 def _read(files: Files, path: str, found: dict[str, int]) -> None:

@@ -28,6 +28,16 @@ class Blind:
 
 
 @dataclass(frozen=True, slots=True)
+class Ailments:
+    """What a running daemon would meet at its next start, in words; empty where all is well:
+    ``configuration`` is the load error, ``state`` a directory on a file system that is read-only.
+    """
+
+    configuration: str = ""
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class UdpServer:
     """A UDP socket on the wildcard address; ``program`` is empty where we may not look."""
 
@@ -60,19 +70,24 @@ class Firewall:
 class Scene:
     """``files`` are texts by path, those of ``executable`` may be run; ``enabled`` are units by
     name, ``running`` the names of processes as the kernel cuts them (15 characters), ``sysctls``
-    numbers by their path below /proc/sys/net. ``unseen`` says what could not be looked at, and why.
+    numbers by their path below /proc/sys/net, ``static6`` NICs with an IPv6 address that
+    somebody configured. ``unread`` are files and
+    folders that could not be read, ``unseen`` says in words what could not be looked at, and why.
     """
 
     view: View | None = None
     blind: Blind | None = None
+    ailments: Ailments = Ailments()
     files: Mapping[str, str] = field(default_factory=dict)
     executable: frozenset[str] = frozenset()
     enabled: frozenset[str] = frozenset()
     running: frozenset[str] = frozenset()
     rpdbs: Mapping[Family, Rpdb] = field(default_factory=dict)
     sysctls: Mapping[str, int] = field(default_factory=dict)
+    static6: frozenset[str] = frozenset()
     udp: tuple[UdpServer, ...] = ()
     firewall: Firewall = Firewall()
+    unread: frozenset[str] = frozenset()
     unseen: tuple[str, ...] = ()
 
     @property

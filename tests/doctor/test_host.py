@@ -18,8 +18,8 @@ def test_a_clean_host_with_srcroutd_running_needs_nothing_done(cloud: Cloud) -> 
     told = cloud.daemon.ctl("doctor", check=False)
     assert (told.code, told.err) == (0, "")
     assert told.out.endswith("nothing needs doing.\n")
-    # Two NICs in one subnet, and the lab's echo server.
-    assert found(cloud).keys() == {"arp-flux", "udp-wildcard"}
+    # Two NICs in one subnet, the lab's echo server, and IPv6 that was configured by hand.
+    assert found(cloud).keys() == {"arp-flux", "udp-wildcard", "keep-addr-on-down"}
     assert cloud.daemon.ctl("doctor", "--no-notes").out == "Nothing found.\n"
 
 
@@ -135,6 +135,15 @@ def test_numbers_of_ours_that_strangers_use_are_told(ask: Ask, cloud: Cloud) -> 
     assert "400: from 192.0.2.3 lookup main" in findings["protocol-elsewhere"]["what"]
 
 
+def test_a_route_with_our_number_outside_our_tables_is_a_risk(ask: Ask, cloud: Cloud) -> None:
+    cloud.instance.ip(f"route add 198.51.100.0/24 via {GATEWAY1} dev eth1")
+    assert "protocol-elsewhere" not in ask()
+    cloud.instance.ip(f"route add 198.51.100.0/25 via {GATEWAY1} dev eth1 protocol 83")
+    finding = ask()["protocol-elsewhere"]
+    assert finding["severity"] == "risk"
+    assert "198.51.100.0/25" in finding["what"]
+
+
 def test_a_rule_without_a_priority_lands_before_ours_and_is_a_note(ask: Ask, cloud: Cloud) -> None:
     assert "stranger-in-band" not in ask()
     cloud.instance.ip("rule add from 192.0.2.2 lookup main")
@@ -171,6 +180,8 @@ def test_a_whole_mark_is_a_note_and_beside_others_marks_a_risk(ask: Ask, cloud: 
         (["rule add priority 9 fwmark 0x200/0xf00 lookup 2004"], "cilium"),
         (["rule add priority 2001 fwmark 0x100/0x3f00 lookup 1"], "mwan3"),
         (["link add docker0 type bridge"], "docker"),
+        (["link add flannel.1 type bridge"], "flannel"),
+        (["link add vxlan.calico type bridge"], "calico"),
         (
             ["link add cali0 type bridge", "rule add priority 512 to 172.16.1.9 lookup main"],
             "terway",

@@ -4,8 +4,10 @@ A world is applied to the kernel as it is drawn; what the kernel refuses of it i
 walk sees what the kernel then holds.
 """
 
+import socket
 import subprocess
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from itertools import product
@@ -13,6 +15,7 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
+from srcroutd.core.lookup_compare import Answer
 from srcroutd.core.lookup_values import Packet
 from srcroutd.core.net import IP, Action, Family, Network, Route, RouteType, Rule, Scope
 from srcroutd.kernel.codec_route import RTMSG
@@ -64,6 +67,38 @@ address add 203.0.114.1/24 dev eth5
 """Two NICs in one subnet, one NIC without carrier, one without addresses, one down. Nothing here
 is still on its way (a link-local address being proven), so each question has one answer.
 """
+
+_UP = frozenset(f"{kind}{n}" for kind in ("eth", "p") for n in (1, 2, 4))
+_PATIENCE_S = 10.0
+
+
+def settle() -> dict[str, int]:
+    """Make the NICs and addresses in this namespace: name to ifindex."""
+    subprocess.run(["ip", "-batch", "-"], input=SETTLE, text=True, check=True)
+    give_up = time.monotonic() + _PATIENCE_S
+    # The kernel finishes a link's coming up later, and adds routes then.
+    while not {line.split()[0].partition("@")[0] for line in _links("UP")} >= _UP:
+        assert time.monotonic() < give_up, "the links do not come up"
+        time.sleep(0.01)
+    return {name: socket.if_nametoindex(name) for name in ("lo", *NICS)}
+
+
+def _links(state: str) -> list[str]:
+    shown = subprocess.run(["ip", "-br", "link"], capture_output=True, text=True, check=True)
+    return [line for line in shown.stdout.splitlines() if line.split()[1] == state]
+
+
+async def ask(requests: Requests, packet: Packet, indexes: Mapping[str, int]) -> Answer:
+    """What the kernel says of a packet."""
+    answer = await requests.route_to(
+        packet.dst,
+        packet.src,
+        iif=indexes[packet.iif] if packet.iif else 0,
+        oif=indexes[packet.oif] if packet.oif else 0,
+        mark=packet.mark,
+    )
+    return answer if isinstance(answer, Route) else answer.errno
+
 
 _DESTINATIONS: dict[Family, tuple[str, ...]] = {
     V4: (

@@ -1,6 +1,5 @@
 """The walk agrees with the real kernel, or says that it does not know, which must be rare."""
 
-import socket
 import subprocess
 from collections import Counter
 from collections.abc import Iterable
@@ -12,7 +11,7 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from srcroutd.core.lookup import walk
-from srcroutd.core.lookup_compare import Answer, differences
+from srcroutd.core.lookup_compare import differences
 from srcroutd.core.lookup_values import Leaves, Outcome, Packet, Rpdb
 from srcroutd.core.net import Family, Route
 from srcroutd.kernel.requests import Requests
@@ -20,16 +19,17 @@ from srcroutd.kernel.rpdb import read_rpdb
 from tests.kernel.common import Tell
 from tests.kernel.lookup_worlds import (
     NICS,
-    SETTLE,
     World,
     addresses,
     apply,
+    ask,
     clear,
     lay,
     lift,
     packets,
     prepare,
     routes,
+    settle,
     worlds,
 )
 
@@ -62,8 +62,7 @@ class Tally:
 def settled(netns: None) -> dict[str, int]:
     """NICs and addresses of the worlds: name to ifindex."""
     assert netns is None
-    subprocess.run(["ip", "-batch", "-"], input=SETTLE, text=True, check=True)
-    return {name: socket.if_nametoindex(name) for name in ("lo", *NICS)}
+    return settle()
 
 
 async def compare(
@@ -88,18 +87,6 @@ async def compare(
             note("\n".join(f"{step.rule}: {step.outcome.name}" for step in found.steps))
             note(f"{packet}\n{found.end}\nthe kernel: {answer}")
         assert not wrong
-
-
-async def ask(requests: Requests, packet: Packet, indexes: dict[str, int]) -> Answer:
-    """What the kernel says of a packet."""
-    answer = await requests.route_to(
-        packet.dst,
-        packet.src,
-        iif=indexes[packet.iif] if packet.iif else 0,
-        oif=indexes[packet.oif] if packet.oif else 0,
-        mark=packet.mark,
-    )
-    return answer if isinstance(answer, Route) else answer.errno
 
 
 def told(rpdb: Rpdb) -> str:

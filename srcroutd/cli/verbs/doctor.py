@@ -4,6 +4,7 @@ do.
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,12 +12,13 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from srcroutd.cli.paint import BOLD, DIM, RED, YELLOW, paint, width
-from srcroutd.cli.sight import sight
-from srcroutd.core.errors import Exit, OperatorError
+from srcroutd.cli.sight import places_of, sight
+from srcroutd.core.errors import ConfigError, Exit, OperatorError
 from srcroutd.core.view import View
 
 if TYPE_CHECKING:
     from srcroutd.doctor.finding import Finding
+    from srcroutd.doctor.scene import Ailments
 
 DESCRIPTION = (
     "Looks for neighbours and traps on this host: other agents that delete or overrule rules and "
@@ -49,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         view = sight(options)
     except OperatorError as error:
         blind = Blind(str(error), error.exit_code)
-    scene = gather(view, blind, Path("/"))
+    scene = gather(view, blind, Path("/"), _ailments(options, view))
     found = diagnose(scene)
     due = [finding for finding in found if finding.severity is not Severity.NOTE]
     shown = due if options.no_notes else found
@@ -58,6 +60,28 @@ def run(options: argparse.Namespace) -> int:
     else:
         sys.stdout.writelines(f"{line}\n" for line in render(shown, scene.unseen))
     return Exit.DRIFT if due else Exit.OK
+
+
+def _ailments(options: argparse.Namespace, view: View | None) -> "Ailments":
+    """What the daemon would meet at its next start; where it does not run, the view has met it."""
+    from srcroutd.daemon.configfile import load
+    from srcroutd.doctor.scene import Ailments
+
+    if view is None or not view.by_daemon:
+        return Ailments()
+    places = places_of(options)
+    configuration = state = ""
+    try:
+        load(places.config)
+    except ConfigError as error:
+        # What this user may not read is no fault of the file.
+        configuration = "" if isinstance(error.__context__, PermissionError) else str(error)
+    try:
+        if os.statvfs(places.state).f_flag & os.ST_RDONLY:
+            state = str(places.state)
+    except OSError:
+        pass  # Not there, or not for this user: nothing is known.
+    return Ailments(configuration, state)
 
 
 def render(findings: "Sequence[Finding]", unseen: Sequence[str]) -> Iterator[str]:

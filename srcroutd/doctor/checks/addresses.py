@@ -4,12 +4,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from srcroutd.core.join import State
-from srcroutd.core.net import IP, Address, Family
+from srcroutd.core.net import IP, Address, Family, Network
 from srcroutd.core.view import NicView
 from srcroutd.doctor.finding import Finding, Severity, Slug
 from srcroutd.doctor.scene import Scene, global_addresses
 
 _SHOWN = 3
+_CONFIGURERS = frozenset(
+    "NetworkManager systemd-network dhclient dhcpcd udhcpc wickedd connmand".split()
+)
+"""Programs that give a link its addresses when it comes up, by name as the kernel cuts it."""
 
 
 def without_address(scene: Scene) -> Iterator[Finding]:
@@ -55,6 +59,33 @@ def not_on_nic(scene: Scene) -> Iterator[Finding]:
             )
 
 
+def not_listed(scene: Scene) -> Iterator[Finding]:
+    """Addresses on a NIC that neither metadata lists nor its subnet holds: no rule is for them."""
+    for nic in scene.kept:
+        families = [Family.of(ip) for ip in _listed(nic)]
+        listed = set(_listed(nic))
+        strange = [
+            one.ip
+            for one in global_addresses(nic)
+            if Family.of(one.interface) in families
+            and one.ip not in listed
+            and not any(one.ip in subnet for subnet in _subnets(nic))
+        ]
+        if strange:
+            shown = ", ".join(map(str, strange[:_SHOWN]))
+            more = f" and {len(strange) - _SHOWN} more" if len(strange) > _SHOWN else ""
+            yield Finding(
+                Slug.ADDRESS_NOT_LISTED,
+                Severity.NOTE,
+                nic.link.name,
+                f"{nic.link.name} has {shown}{more}, which metadata does not list for it and its "
+                "subnet does not hold",
+                "srcroutd has no rules for it: what it sends leaves as main says, mostly by the "
+                "primary NIC",
+                "nothing if it is for this host alone; else have the cloud assign it to the ENI",
+            )
+
+
 def twice(scene: Scene) -> Iterator[Finding]:
     """The same address on two NICs."""
     names = {nic.link.index: nic.link.name for nic in scene.nics}
@@ -97,6 +128,31 @@ def promote(scene: Scene) -> Iterator[Finding]:
             )
 
 
+def keep6(scene: Scene) -> Iterator[Finding]:
+    """Configured IPv6 addresses that nobody gives back when the link was down."""
+    everywhere = scene.sysctls.get("ipv6/conf/all/keep_addr_on_down", 1)
+    bare = [
+        nic.link.name
+        for nic in scene.kept
+        if nic.link.name in scene.static6
+        and not everywhere
+        and scene.sysctls.get(f"ipv6/conf/{nic.link.name}/keep_addr_on_down", 1) < 1
+    ]
+    if bare and not _CONFIGURERS & scene.running:
+        settings = " ".join(f"net.ipv6.conf.{name}.keep_addr_on_down=1" for name in bare)
+        yield Finding(
+            Slug.KEEP_ADDR_ON_DOWN,
+            Severity.NOTE,
+            bare[0] if len(bare) == 1 else "",
+            f"IPv6 addresses of {' and '.join(bare)} go when the link goes down, and no program "
+            "here puts them back",
+            "the kernel deletes them (keep_addr_on_down is 0) and does not bring them back with "
+            "the link; srcroutd routes addresses, it does not assign them",
+            "if links go down and up here, set it, and write the same to /etc/sysctl.d\n"
+            f"$ sysctl -w {settings}",
+        )
+
+
 def ipv6_disabled(scene: Scene) -> Iterator[Finding]:
     """An ENI with IPv6 on a NIC where the kernel's IPv6 is switched off."""
     for nic in scene.kept:
@@ -118,6 +174,15 @@ def ipv6_disabled(scene: Scene) -> Iterator[Finding]:
 def _listed(nic: NicView) -> list[IP]:
     halves = (nic.eni.v4, nic.eni.v6) if nic.eni else ()
     return [ip for half in halves if half for ip in half.addresses]
+
+
+def _subnets(nic: NicView) -> list[Network]:
+    halves = (nic.eni.v4, nic.eni.v6) if nic.eni else ()
+    found: list[Network] = []
+    for half in halves:
+        if half:
+            found += (*((half.subnet,) if half.subnet else ()), *half.prefixes)
+    return found
 
 
 def _first(addresses: list[Address]) -> IP:

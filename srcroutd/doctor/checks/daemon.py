@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from srcroutd.core.errors import Exit
 from srcroutd.core.view import View
 from srcroutd.doctor.finding import Finding, Severity, Slug
-from srcroutd.doctor.scene import Blind, Scene
+from srcroutd.doctor.scene import Ailments, Blind, Scene
 
 UNIT = "srcroutd.service"
 
@@ -37,6 +37,7 @@ def daemon(scene: Scene) -> Iterator[Finding]:
             "$ srcroutctl plan\n$ srcroutctl verify\n$ journalctl -u srcroutd",
         )
     yield from _facts(scene.view)
+    yield from _next_start(scene.ailments)
 
 
 def _blind(blind: Blind) -> Finding:
@@ -76,6 +77,29 @@ def _not_running(scene: Scene) -> Finding:
         "start it; the journal says why it ended:\n"
         "$ systemctl start srcroutd\n$ journalctl -u srcroutd",
     )
+
+
+def _next_start(ailments: Ailments) -> Iterator[Finding]:
+    if ailments.configuration:
+        yield Finding(
+            Slug.CONFIGURATION,
+            Severity.RISK,
+            "",
+            f"srcroutd runs, and its configuration cannot be used: {ailments.configuration}",
+            "it goes on with what it read before; after a restart or reboot it does not start",
+            "correct what it says, then have it read\n$ srcroutd --check\n"
+            "$ systemctl reload srcroutd",
+        )
+    if ailments.state:
+        yield Finding(
+            Slug.STATE_DIRECTORY,
+            Severity.RISK,
+            "",
+            f"{ailments.state} lies on a file system that is mounted read-only",
+            "numbers and facts are not remembered: after a reboot a NIC may have another table, "
+            "and routing waits for the metadata",
+            "mount it writable, or give srcroutd another place (--state-dir)",
+        )
 
 
 def _due(view: View) -> str:

@@ -4,6 +4,7 @@ Only lines about addresses that srcroutd keeps, spelled out, count; a rule that 
 something else is none of our business.
 """
 
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -21,6 +22,8 @@ _KINDS = {
     Slug.IFCFG_FILES: "a file of the network scripts",
     Slug.RC_LOCAL: "a script of the boot",
     Slug.NETPLAN_POLICY: "netplan",
+    Slug.NETWORKD_POLICY: "systemd-networkd",
+    Slug.CLOUD_INIT_POLICY: "cloud-init",
     Slug.INTERFACES_COMMANDS: "ifupdown",
 }
 
@@ -79,6 +82,10 @@ def _slug(path: str) -> Slug | None:
         return Slug.RC_LOCAL
     if "/netplan/" in path:
         return Slug.NETPLAN_POLICY
+    if path.startswith("/etc/systemd/network/"):
+        return Slug.NETWORKD_POLICY
+    if path.startswith("/etc/cloud/"):
+        return Slug.CLOUD_INIT_POLICY
     if path.startswith("/etc/network/interfaces"):
         return Slug.INTERFACES_COMMANDS
     return None
@@ -92,7 +99,7 @@ def _script(path: str) -> Finding:
         f"{path} lies here",
         "it puts every NIC into one table, 200, and adds the same again at each run: a third NIC "
         "breaks the second one",
-        f"do not run it again\n$ rm {path}",
+        f"do not run it again\n$ rm {shlex.quote(path)}",
     )
 
 

@@ -111,10 +111,25 @@ def _mwan3(scene: Scene) -> bool:
     )
 
 
+def _calico(scene: Scene) -> bool:
+    pods = any(link.name.startswith("cali") for link in _links(scene))
+    by_ipip = any(link.name == "tunl0" and link.up for link in _links(scene)) and pods
+    return by_ipip or _link(scene, "vxlan.calico") or _link(scene, "wireguard.cali")
+
+
+def _flannel(scene: Scene) -> bool:
+    return _link(scene, "flannel.1") or _link(scene, "flannel-wg")
+
+
 def _docker(scene: Scene) -> bool:
     return _link(scene, "docker0", "bridge")
 
 
+ROUTES_IN_MAIN = (
+    "its routes to pods are in main: our second tier of rules finds them, so pods and managed "
+    "addresses reach each other; node ports that are asked for at a secondary NIC are another "
+    "matter (dnat-replies)"
+)
 NEIGHBOURS = (
     Neighbour("terway (container network of Alibaba Cloud)", _terway, PODS),
     Neighbour("the Amazon VPC CNI", _vpc_cni, PODS, marks=True),
@@ -151,6 +166,8 @@ NEIGHBOURS = (
         "take the NICs that srcroutd keeps out of mwan3",
         marks=True,
     ),
+    Neighbour("calico", _calico, ROUTES_IN_MAIN, marks=True),
+    Neighbour("flannel", _flannel, ROUTES_IN_MAIN),
     Neighbour(
         "docker",
         _docker,

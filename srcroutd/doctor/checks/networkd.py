@@ -13,6 +13,7 @@ from srcroutd.doctor.scene import Scene
 FOLDERS = ("/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib")
 UNIT = "systemd-networkd.service"
 PROCESS = "systemd-network"
+CONFIGURATION = "/systemd/networkd.conf"
 SETTINGS = ("ManageForeignRoutingPolicyRules", "ManageForeignRoutes")
 DROP_IN = "/etc/systemd/networkd.conf.d/50-srcroutd.conf"
 _NO = frozenset({"no", "n", "false", "f", "off", "0"})
@@ -21,7 +22,7 @@ _YES = frozenset({"yes", "y", "true", "t", "on", "1"})
 
 def networkd(scene: Scene) -> Iterator[Finding]:
     """One finding where it runs, or will, and may delete what is ours."""
-    if not scene.is_up(UNIT, PROCESS):
+    if not scene.is_up(UNIT, PROCESS) or any(CONFIGURATION in path for path in scene.unread):
         return
     manages = foreign_settings(scene.files)
     left = [name for name in SETTINGS if manages[name]]

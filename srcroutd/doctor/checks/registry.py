@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 
 from srcroutd.doctor.checks.addresses import (
     ipv6_disabled,
+    keep6,
+    not_listed,
     not_on_nic,
     promote,
     twice,
@@ -47,11 +49,13 @@ CHECKS: tuple[Callable[[Scene], Iterator[Finding]], ...] = (
     reverse_path,
     arp,
     promote,
+    keep6,
     ipv6_disabled,
     down,
     not_routed,
     without_address,
     not_on_nic,
+    not_listed,
     twice,
     defaults,
     udp,

@@ -7,13 +7,16 @@ nothing is said.
 from collections import defaultdict
 from collections.abc import Iterator
 
+from srcroutd.core.adoption_hints import table_names
 from srcroutd.core.lookup import walk
 from srcroutd.core.lookup_values import Leaves, Packet, Refused
-from srcroutd.core.net import IP, Family, Rule
+from srcroutd.core.net import IP, Family, Route, Rule
 from srcroutd.core.numbering import PRIORITIES_A_SEAT, is_foreign
+from srcroutd.doctor.checks.leftovers import plain
 from srcroutd.doctor.finding import Finding, Severity, Slug
 from srcroutd.doctor.scene import FAR, Scene, sources
 
+PROTOCOLS = "/etc/iproute2/rt_protos"
 _FOR_PEOPLE = frozenset({7, 8})
 """Of a NIC's ten priorities the two that srcroutd never uses."""
 
@@ -87,22 +90,48 @@ def stranger_in_band(scene: Scene) -> Iterator[Finding]:
 
 
 def protocol_elsewhere(scene: Scene) -> Iterator[Finding]:
-    """Rules with our protocol number outside our band."""
+    """Rules and routes with our protocol number outside our bands, and another name for it."""
     if scene.view is None:
         return
-    number, band = scene.domain.protocol, scene.domain.priorities
-    found = [
-        rule for rule in scene.rules() if rule.protocol == number and rule.priority not in band
+    number, domain = scene.domain.protocol, scene.domain
+    found: list[Rule | Route] = [
+        rule
+        for rule in scene.rules()
+        if rule.protocol == number and rule.priority not in domain.priorities
     ]
+    found += (
+        route
+        for _, rpdb in sorted(scene.rpdbs.items())
+        for table, routes in sorted(rpdb.tables.items())
+        for route in routes
+        if route.protocol == number and table not in domain.tables
+    )
     if found:
         more = f", and {len(found) - 1} more" if len(found) > 1 else ""
         yield Finding(
             Slug.PROTOCOL_ELSEWHERE,
             Severity.RISK,
             "",
-            f"protocol {number} is used outside our priorities: {found[0]}{more}",
+            f"protocol {number} is used outside our bands: {found[0]}{more}",
             "another program may take our rules for its own and delete them; srcroutd leaves these "
-            "alone, for they are not in its band",
+            "alone, for they are not in its bands",
             "find out who made them; if nobody did, delete them; else give srcroutd another number "
             "(protocol in srcroutd.toml)",
         )
+    for path, text in sorted(scene.files.items()):
+        if path.startswith(PROTOCOLS):
+            for name, named in table_names((plain(text),)).items():
+                if named == number and name != "srcroutd":
+                    yield _named(path, number, name)
+
+
+def _named(path: str, number: int, name: str) -> Finding:
+    return Finding(
+        Slug.PROTOCOL_ELSEWHERE,
+        Severity.NOTE,
+        "",
+        f"{path} calls protocol {number} {name}",
+        "ip shows our rules and routes under that name; if a program of that name runs here, it "
+        "may take them for its own",
+        "if it does, give srcroutd another number (protocol in srcroutd.toml)",
+    )

@@ -9,11 +9,13 @@ from srcroutd.doctor.scene import Scene, global_addresses
 
 _WELL_BEHAVED = frozenset(
     "chronyd chrony systemd-resolve systemd-network systemd-timesyn NetworkManager dhclient dhcpcd "
-    "dnsmasq unbound named coredns ntpd avahi-daemon tailscaled kubelet kube-proxy".split()
+    "dnsmasq named coredns ntpd avahi-daemon tailscaled kubelet kube-proxy".split()
 )
 """They ask with IP_PKTINFO, bind each address, or are asked by nobody but their own servers."""
-_NO_SERVICE = frozenset({67, 68, 546, 547, 5353, 5355})
-"""DHCP and multicast name services: answered within a link."""
+_NO_SERVICE = frozenset({67, 68, 546, 547, 4789, 5353, 5355, 6081, 8472})
+"""DHCP and multicast name services, answered within a link; the kernel's VXLAN and Geneve, which
+answer nothing.
+"""
 _SHOWN = 4
 
 
