@@ -198,11 +198,10 @@ def _notes(rpdb: Rpdb, found: Explanation) -> Iterator[str]:
 def _owned(
     found: Explanation, because: Mapping[Rule | Route, str]
 ) -> tuple[tuple[Rule | Route, str], ...]:
-    """What of ours took part: the rule and route that decided, and rules that only matched."""
+    """What of ours decided: the last rule of each walk, and its route."""
     owned: dict[Rule | Route, str] = {}
     for look in found.looks:
-        steps = look.walk.steps
-        for step in steps[-1:]:
+        for step in look.walk.steps[-1:]:
             for thing in (step.rule, step.route):
                 if thing is not None and step.outcome not in MISMATCHES and thing in because:
                     owned.setdefault(thing, because[thing])
