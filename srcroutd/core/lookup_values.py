@@ -4,7 +4,6 @@ An ``Rpdb`` is one family as the kernel held it at one moment: rules and routes 
 order, links, addresses, sysctls. ``lookup.walk`` turns it and a ``Packet`` into a ``Walk``.
 """
 
-import errno
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -64,7 +63,6 @@ class NicConf:
     arp_ignore: int = 0
     arp_announce: int = 0
     arp_filter: int = 0
-    proxy_arp: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,6 @@ class Sysctls:
             arp_ignore=max(every.arp_ignore, own.arp_ignore),
             arp_announce=max(every.arp_announce, own.arp_announce),
             arp_filter=max(every.arp_filter, own.arp_filter),
-            proxy_arp=max(every.proxy_arp, own.proxy_arp),
         )
 
     def in_force6(self, nic: str) -> NicConf6:
@@ -256,6 +253,3 @@ class Walk:
     packet: Packet
     steps: tuple[Step, ...]
     end: End
-
-
-NO_ROUTE = Refused(frozenset({errno.ENETUNREACH}), "no rule leads to a route")

@@ -18,13 +18,23 @@ async def explain_packet(packet: Packet, because: Mapping[Rule | Route, str]) ->
     """
     requests = Requests()
     try:
-        about = {packet.dst, packet.src} - {None}
-        nics = {packet.iif, packet.oif} - {""}
-        rpdb = await read_rpdb(requests, packet.family, about, nics)  # type: ignore[arg-type]
-        answers = {one: await _ask(requests, rpdb, one) for one in questions(rpdb, packet)}
-        return explain(rpdb, packet, answers, _as_dumped(rpdb, because))
+        found = await _look(requests, packet, because)
+        if any(look.differs for look in found.looks):
+            # Something may have changed between reading and asking: the second word counts.
+            found = await _look(requests, packet, because)
+        return found
     finally:
         requests.close()
+
+
+async def _look(
+    requests: Requests, packet: Packet, because: Mapping[Rule | Route, str]
+) -> Explanation:
+    about = [ip for ip in (packet.dst, packet.src) if ip is not None]
+    nics = [name for name in (packet.iif, packet.oif) if name]
+    rpdb = await read_rpdb(requests, packet.family, about, nics)
+    answers = {one: await _ask(requests, rpdb, one) for one in questions(rpdb, packet)}
+    return explain(rpdb, packet, answers, _as_dumped(rpdb, because))
 
 
 async def nic_names() -> tuple[str, ...]:

@@ -171,6 +171,15 @@ def test_two_nics_that_could_lend_an_address_are_not_told_apart() -> None:
     assert end.source.why == "eth2 has none; borrowed from eth0"
 
 
+def test_a_secondary_address_is_no_source_wherever_it_stands() -> None:
+    world = host()
+    world = replace(world, owns=(own(2, "192.0.2.7/24", secondary=True), *world.owns))
+    end = walk(world, Packet(FAR)).end
+    assert isinstance(end, Leaves)
+    assert end.source
+    assert str(end.source.ip) == "192.0.2.5"
+
+
 @pytest.mark.parametrize(
     ("packet", "why"),
     [
