@@ -73,7 +73,7 @@ def test_it_writes_files_and_never_over_another_unless_told(
     mine.write_text("mine")
     (folder / "50-srcroutd-eth3.conf").unlink()
     done = host.attempt(f"{EXPORT} networkd --output {folder}")
-    assert (done.returncode, "is there already, nothing was written" in done.stderr) == (64, True)
+    assert (done.returncode, "is there already, nothing was written" in done.stderr) == (73, True)
     assert mine.read_text() == "mine"
     assert not (folder / "50-srcroutd-eth3.conf").exists()
     host.run(f"{EXPORT} networkd --output {folder} --force --nic eth2")
@@ -87,7 +87,7 @@ def test_a_link_that_somebody_left_there_is_replaced_and_not_followed(
     victim.write_text("mine")
     (tmp_path / "srcroutd-routes").symlink_to(victim)
     host = configured()
-    assert host.attempt(f"{EXPORT} iproute2 --output {tmp_path}").returncode == 64
+    assert host.attempt(f"{EXPORT} iproute2 --output {tmp_path}").returncode == 73
     host.run(f"{EXPORT} iproute2 --output {tmp_path} --force")
     assert victim.read_text() == "mine"
     assert (tmp_path / "srcroutd-routes").read_text().startswith("#!/bin/sh\n")
