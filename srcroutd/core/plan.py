@@ -12,7 +12,7 @@ from enum import IntEnum
 from typing import Generic, Literal, TypeVar
 
 from srcroutd.core.desired import Want
-from srcroutd.core.net import Family, Network, Route, Rule, with_dev
+from srcroutd.core.net import Family, Route, Rule, with_dev
 from srcroutd.core.numbering import Domain
 
 K = TypeVar("K", bound=Hashable)
@@ -111,7 +111,8 @@ def shadows(desired: Desired[K], observed: Observed[K]) -> tuple[Route, ...]:
 
 def with_devs(operations: tuple[Operation, ...], names: Mapping[int, str]) -> tuple[Operation, ...]:
     """The same with the names of NICs in routes that a dump gave only ifindexes for."""
-    return tuple(_named(operation, names) for operation in operations)
+    dumped = any(op.verb != "add" and isinstance(op.thing, Route) for op in operations)
+    return tuple(_named(op, names) for op in operations) if dumped else operations
 
 
 def _named(operation: Operation, names: Mapping[int, str]) -> Operation:
@@ -199,11 +200,11 @@ def _order(operation: Operation) -> tuple[int, ...]:
     thing = operation.thing
     if isinstance(thing, Rule):
         step = -thing.priority if operation.verb == "add" else thing.priority
-        return (operation.phase, step, thing.family, *_place(thing.src), *_place(thing.dst))
+        src = int(thing.src.network_address) if thing.src else 0
+        length = thing.src.prefixlen if thing.src else 0
+        dst = int(thing.dst.network_address) if thing.dst else 0
+        return (operation.phase, step, thing.family, src, length, dst)
     rank = 0 if thing.oif == 0 else 1 if thing.gateway is None else 2
     step = -rank if operation.verb == "delete" else rank
-    return (operation.phase, step, thing.table, thing.family, *_place(thing.dst))
-
-
-def _place(prefix: Network | None) -> tuple[int, int]:
-    return (int(prefix.network_address), prefix.prefixlen) if prefix else (0, 0)
+    dst, length = int(thing.dst.network_address), thing.dst.prefixlen
+    return (operation.phase, step, thing.table, thing.family, dst, length)

@@ -245,6 +245,7 @@ class Reconciler:
         self._eyes.expected_rules = self.outlook.desired.rules.keys()
         await asyncio.sleep(0)
         operations = plan(self.outlook.desired, picture.observed, self._pruning())
+        await asyncio.sleep(0)
         return self._disputes.part(with_devs(operations, picture.names))
 
     def _pruning(self) -> Pruning:
