@@ -104,7 +104,7 @@ def _route(route: Route) -> list[tuple[str, object]]:
         ("to", _quoted(route.dst)),
         ("type", None if route.type is RouteType.UNICAST else route.type.name.lower()),
         ("via", _quoted(route.gateway)),
-        ("on-link", "true" if route.onlink else None),
+        ("on-link", "true" if route.gateway else None),  # As for networkd, and for its reason.
         ("from", _quoted(route.prefsrc)),
         ("scope", "link" if route.scope is Scope.LINK else None),
         ("table", route.table),

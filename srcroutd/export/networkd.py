@@ -89,7 +89,9 @@ def _route(route: Route) -> list[tuple[str, object]]:
         ("Destination", route.dst),
         ("Type", None if route.type is RouteType.UNICAST else route.type.name.lower()),
         ("Gateway", route.gateway),
-        ("GatewayOnLink", "yes" if route.onlink else None),
+        # Else the kernel looks for the gateway by these very rules, and finds the guard of this table
+        # where networkd, which keeps no order among its routes, puts the subnet's route in later.
+        ("GatewayOnLink", "yes" if route.gateway else None),
         ("PreferredSource", route.prefsrc),
         ("Scope", "link" if route.scope is Scope.LINK else None),
         ("Table", route.table),

@@ -96,6 +96,18 @@ def start_networkd(host: Host, tools: str) -> None:
     host.start(tools + START_NETWORKD)
 
 
+def with_onlink(lines: list[str]) -> list[str]:
+    """The same, each gateway marked as on the link: networkd keeps no order among its routes."""
+    return sorted(
+        line
+        if " via " not in line or " onlink " in line
+        else line.replace(" pref ", " onlink pref ")
+        if " pref " in line
+        else line.replace(" table ", " onlink table ")
+        for line in lines
+    )
+
+
 def static(lines: list[str]) -> list[str]:
     """The daemon's rules and routes as a neighbour makes them: its own protocol, and no jump."""
     return [

@@ -8,7 +8,7 @@ import pytest
 from srcroutd.export.netplan import GUARD_METRIC, netplan
 from srcroutd.export.networkd import networkd
 from tests.export.host import Host, settled
-from tests.export.neighbour import put, start_networkd, static
+from tests.export.neighbour import put, start_networkd, static, with_onlink
 from tests.export.scene import ADDRESSES, NUMBERS, links, scene
 from tests.pure.worlds import mac
 
@@ -64,7 +64,7 @@ def test_netplan_takes_it_and_networkd_makes_what_it_promises(
     planned: Host, daemons: Host, tools: str
 ) -> None:
     start_networkd(planned, tools)
-    expected = flat(daemons.ours())
+    expected = with_onlink(flat(daemons.ours()))
     assert settled(planned.ours, expected) == expected
     assert "ignoring" not in planned.run("grep -v netif /run/said || :")
 
@@ -77,5 +77,5 @@ def test_the_drop_ins_it_recommends_fit_netplans_files_and_its_yaml_does_them_no
         assert file in netplan(scene())[0].text
         put(planned, document.path.replace("FILE", file), document.text)
     start_networkd(planned, tools)
-    expected = sorted({*static(daemons.ours()), *flat(daemons.ours())})
+    expected = with_onlink(sorted({*static(daemons.ours()), *flat(daemons.ours())}))
     assert settled(planned.ours, expected) == expected

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from srcroutd.export.networkd import networkd
 from tests.export.host import Host, settled
-from tests.export.neighbour import network, put, start_networkd, static
+from tests.export.neighbour import network, put, start_networkd, static, with_onlink
 from tests.export.scene import NUMBERS, links, scene
 
 
@@ -18,7 +18,7 @@ def test_the_drop_ins_give_the_daemons_rules_and_routes(
         put(host, f"/run/systemd/network/{file}", network(number))
         put(host, document.path.replace("FILE", file), document.text)
     start_networkd(host, tools)
-    expected = static(daemons.ours())
+    expected = with_onlink(static(daemons.ours()))
     assert settled(host.ours, expected) == expected
     said = host.run("cat /run/said")
     assert "srcroutd" not in said, said
