@@ -89,8 +89,8 @@ def _route(route: Route) -> list[tuple[str, object]]:
         ("Destination", route.dst),
         ("Type", None if route.type is RouteType.UNICAST else route.type.name.lower()),
         ("Gateway", route.gateway),
-        # Else the kernel looks for the gateway by these very rules, and finds the guard of this table
-        # where networkd, which keeps no order among its routes, puts the subnet's route in later.
+        # Else the kernel looks for the gateway by these very rules, and finds this table's guard
+        # where networkd, which keeps no order among its routes, puts the subnet in later.
         ("GatewayOnLink", "yes" if route.gateway else None),
         ("PreferredSource", route.prefsrc),
         ("Scope", "link" if route.scope is Scope.LINK else None),
