@@ -66,7 +66,9 @@ def control_door(path: Path, rights: Rights) -> Door:
             os.fchmod(listener.fileno(), 0o600)
             listener.bind(str(path))
             if rights.gid is not None:
-                os.chown(path, -1, rights.gid)
+                # The service's own group is it already, and its sandbox lets it change none.
+                if path.lstat().st_gid != rights.gid:
+                    os.chown(path, -1, rights.gid)
                 path.chmod(0o660)
             found = path.lstat()
             listener.listen(BACKLOG)

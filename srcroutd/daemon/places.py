@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from srcroutd.core.errors import AlreadyRunning, ConfigError
+from srcroutd.daemon.ownership import give_to_owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,10 @@ def lock(runtime: Path) -> IO[str]:
     """
     try:
         runtime.mkdir(mode=0o755, parents=True, exist_ok=True)
-        opened = (runtime / "lock").open("a+")
+        # The directory may be another user's: what he put in the file's place is not followed.
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        opened = os.fdopen(os.open(runtime / "lock", flags, 0o644), "a+")
+        give_to_owner(opened.fileno(), runtime)
     except OSError as error:
         raise ConfigError(
             f"{runtime}: cannot be used as runtime directory: {error.strerror}; see --runtime-dir"

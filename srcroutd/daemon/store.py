@@ -17,6 +17,7 @@ from srcroutd.core.inventory import Addressing, Eni, Inventory
 from srcroutd.core.net import IP, Network
 from srcroutd.core.numbering import Domain, Seat, Seating
 from srcroutd.core.refusals import clashes, refusals
+from srcroutd.daemon.ownership import give_to_owner
 
 SCHEMA = 1
 SIZE_LIMIT = 4 * 1024 * 1024
@@ -144,6 +145,7 @@ def _save(file: Path, content: Mapping[str, Any]) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as opened:
+            give_to_owner(descriptor, file.parent)
             opened.write(raw)
             opened.flush()
             os.fsync(opened.fileno())
