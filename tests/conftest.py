@@ -15,7 +15,9 @@ import pytest
 from hypothesis import settings
 
 TESTS = Path(__file__).parent
-ROOT_TIERS = frozenset({"doctor", "export", "kernel", "life", "packets"})
+ROOT_TIERS = frozenset({"doctor", "e2e", "e2e_vm", "export", "kernel", "life", "packets"})
+SLOW_TIERS = frozenset({"e2e", "e2e_vm"})
+"""Those that boot whole systems; they run when they are named: make e2e, make e2e-vm."""
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 WHY_SKIPPED = "needs root: it makes network namespaces"
 WHAT_TO_TYPE = """\
@@ -29,6 +31,13 @@ ROOT_IN_A_BOX = "this root may not make any: use a virtual machine, not a contai
 settings.register_profile("desk", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if IN_CI else "desk")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out the tiers that nobody named."""
+    tier = _tier(collection_path / "file")
+    named = {_tier(Path(word.partition("::")[0]).resolve() / "file") for word in config.args}
+    return True if tier in SLOW_TIERS and tier not in named else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
