@@ -3,13 +3,16 @@
 An empty configuration is complete: every default here is what most hosts want.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 
-from srcroutd.core.desired import Settings
+from srcroutd.core.desired import ExtraRoute, Settings
 from srcroutd.core.inventory import Addressing, Eni
 from srcroutd.core.net import Link, Network
 from srcroutd.core.numbering import Domain
+
+_SETTINGS = tuple(field.name for field in fields(Settings))
+"""What an entry may say of a NIC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class NicEntry:
     ipv6: bool | None = None
     oif_rule: bool | None = None
     ignore: frozenset[Network] | None = None
+    routes: tuple[ExtraRoute, ...] | None = None
+    keep_main: tuple[Network, ...] | None = None
 
     def speaks_of(self, link: Link, eni: Eni) -> bool:
         """Whether this entry applies to the NIC."""
@@ -70,8 +75,6 @@ class Config:
         for entry in self.nics:
             if entry.speaks_of(link, eni):
                 chosen |= {
-                    name: value
-                    for name in ("manage", "ipv4", "ipv6", "oif_rule", "ignore")
-                    if (value := getattr(entry, name)) is not None
+                    name: value for name in _SETTINGS if (value := getattr(entry, name)) is not None
                 }
         return Settings(**chosen)  # type: ignore[arg-type]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from srcroutd.core.inventory import Eni
-from srcroutd.core.net import IP, Address, Family, Link, Network, Route, Rule
+from srcroutd.core.net import IP, Address, Family, Link, Network, Route, RouteType, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +12,19 @@ class Want:
 
     thing: Rule | Route
     because: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraRoute:
+    """A route that the administrator wants in a NIC's table.
+
+    Without ``gateway`` a unicast one is on the link; ``metric`` 0 is the kernel's default.
+    """
+
+    dst: Network
+    gateway: IP | None = None
+    type: RouteType = RouteType.UNICAST
+    metric: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +40,10 @@ class Settings:
     oif_rule: bool = True
     ignore: frozenset[Network] = frozenset()
     """Addresses inside these prefixes get no rules."""
+    routes: tuple[ExtraRoute, ...] = ()
+    """What the NIC's table holds beyond its mode's; the administrator's word wins over it."""
+    keep_main: tuple[Network, ...] = ()
+    """Destinations for which the NIC's addresses are routed by main, its default included."""
 
     def wants(self, family: Family) -> bool:
         """Whether this family is managed on the NIC."""

@@ -10,11 +10,11 @@ import asyncio
 from dataclasses import replace
 
 from srcroutd.core.config import Config
+from srcroutd.core.derive import derive
 from srcroutd.core.desired import Nic, NicDesired, Want
 from srcroutd.core.entry import Who
 from srcroutd.core.inventory import Inventory
 from srcroutd.core.join import Joined, join, nics_by_mac, primary_mac, to_seat
-from srcroutd.core.modes.source import derive_source
 from srcroutd.core.net import Link, Route, Rule
 from srcroutd.core.plan import Desired
 from srcroutd.daemon.eyes import Picture
@@ -110,7 +110,7 @@ class Outlook:
 
 
 def _keyed(nic: Nic) -> _Keyed:
-    wanted = derive_source(nic)
+    wanted = derive(nic)
     rules = {encode_rule(want.thing): want for want in wanted.rules if isinstance(want.thing, Rule)}
     routes = {
         encode_route(want.thing): want for want in wanted.routes if isinstance(want.thing, Route)

@@ -48,6 +48,17 @@ def test_no_file_and_an_empty_file_are_complete(tmp_path: Path) -> None:
         ('metrics = "everywhere"', [":1:", "metrics", "127.0.0.1:9183"]),
         ("metrics = 70000", [":1:", "metrics", "70000", "65535"]),
         ('metrics = "300.1.2.3:80"', [":1:", "metrics", "300.1.2.3"]),
+        ('[[nic]]\nname = "a"\nroutes = [{ to = "10.8.0.1/16" }]', [":3:", "to", "host bits"]),
+        ('[[nic]]\nname = "a"\nroutes = [{ ot = "10.8.0.0/16" }]', [":3:", "mean to"]),
+        ('[[nic]]\nname = "a"\nroutes = [{ to = "::/0", via = "10.0.0.1" }]', ["another family"]),
+        (
+            '[[nic]]\nname = "a"\nroutes = [{ to = "10.8.0.0/16", via = "::1", type = "throw" }]',
+            ["number 1", "another family"],
+        ),
+        (
+            '[[nic]]\nname = "a"\nroutes = [{ to = "10.8.0.0/16" }, { to = "10.8.0.0/16" }]',
+            ["number 1", "twice"],
+        ),
     ],
 )
 def test_a_mistake_is_named_with_file_line_and_what_to_do(

@@ -4,7 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from srcroutd.daemon import configdoor
+from srcroutd.daemon import configshape
 from srcroutd.daemon.configfile import load
 
 EXAMPLE = Path(__file__).parents[2] / "packaging" / "srcroutd.toml"
@@ -22,12 +22,13 @@ def test_the_example_as_shipped_changes_nothing(tmp_path: Path) -> None:
 
 def test_the_example_names_every_key_and_no_other() -> None:
     content = tomllib.loads(uncommented())
-    assert content.keys() == configdoor._File.model_fields.keys()
-    assert content["nic"][0].keys() == configdoor._Nic.model_fields.keys()
+    assert content.keys() == configshape.File.model_fields.keys()
+    assert content["nic"][0].keys() == configshape.Nic.model_fields.keys()
+    assert content["nic"][0]["routes"][0].keys() == configshape.ExtraRoute.model_fields.keys()
     (eni,) = content["eni"]
-    assert eni.keys() == configdoor._Eni.model_fields.keys()
-    assert eni["ipv4"].keys() == configdoor._Family4.model_fields.keys()
-    assert eni["ipv6"].keys() == configdoor._Family6.model_fields.keys()
+    assert eni.keys() == configshape.Eni.model_fields.keys()
+    assert eni["ipv4"].keys() == configshape.Family4.model_fields.keys()
+    assert eni["ipv6"].keys() == configshape.Family6.model_fields.keys()
 
 
 def test_the_settings_shown_as_defaults_are_the_defaults(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from srcroutd.cli import srcroutd
 from srcroutd.cli.parser import parser, verbs_of
 from srcroutd.cli.verbs import VERBS
 from srcroutd.core.errors import Exit
-from srcroutd.daemon import configdoor
+from srcroutd.daemon import configshape
 
 ROOT = Path(__file__).parents[2]
 MAN = ROOT / "docs" / "man"
@@ -84,9 +84,9 @@ def test_the_configurations_page_has_each_key_and_no_other() -> None:
     text = page("srcroutd.toml.5")
     told = sections(text)
     for heading, model in (
-        ('"TOP LEVEL"', configdoor._File),
-        ('"[[nic]]"', configdoor._Nic),
-        ('"[[eni]]"', configdoor._Eni),
+        ('"TOP LEVEL"', configshape.File),
+        ('"[[nic]]"', configshape.Nic),
+        ('"[[eni]]"', configshape.Eni),
     ):
         heads = re.findall(r"^\.TP\n\.BR? (.*)$", told[heading], re.MULTILINE)
         words = {
@@ -95,7 +95,7 @@ def test_the_configurations_page_has_each_key_and_no_other() -> None:
             for word in re.sub(r'" =.*?"(, )?|, |" (?==)', " ", head).split()
             if not word.startswith(('"', "="))
         }
-        arrays = {"nic", "eni"} if model is configdoor._File else set()
+        arrays = {"nic", "eni"} if model is configshape.File else set()
         assert words == model.model_fields.keys() - arrays, heading
 
 

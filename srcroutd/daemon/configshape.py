@@ -1,0 +1,152 @@
+"""The shape of the configuration file: which keys there are and what each may hold, for pydantic.
+
+Only a configuration that says something comes through here: pydantic costs 60 ms and 8 MiB, and
+most hosts need no configuration.
+"""
+
+import re
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+def _mac(text: object) -> object:
+    if not isinstance(text, str) or not re.fullmatch(
+        r"([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}", text
+    ):
+        msg = "not a MAC address like 00:16:3e:12:34:56"
+        raise ValueError(msg)
+    return text.lower().replace("-", ":")
+
+
+def _band(text: object) -> object:
+    found = re.fullmatch(r"\s*(\d+)\s*-\s*(\d+)\s*", text) if isinstance(text, str) else None
+    if not found or int(found[1]) >= int(found[2]):
+        msg = 'not a band like "18000-18999"'
+        raise ValueError(msg)
+    return range(int(found[1]), int(found[2]) + 1)
+
+
+METRICS = ("127.0.0.1", 9183)
+"""Where metrics are to be had by TCP when somebody asks for them and says no more."""
+
+
+def _listen(said: object) -> object:
+    """``true``, a port, an address, or both, as (address, port); ``false`` as None."""
+    if said is None or isinstance(said, tuple):
+        return said
+    if isinstance(said, bool):
+        return METRICS if said else None
+    host, port = METRICS
+    found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))?(?::(\d+))?", str(said))
+    if isinstance(said, int):
+        port = said
+    elif not isinstance(said, str) or not said or not found:
+        msg = 'not true, a port, or an address and port like "127.0.0.1:9183" or "[::1]:9183"'
+        raise ValueError(msg)
+    else:
+        host, port = found[1] or found[2] or host, int(found[3] or port)
+    if not 0 < port < 65536:
+        msg = f"{port} is not a TCP port (1-65535)"
+        raise ValueError(msg)
+    return str(ip_address(host)), port
+
+
+def _prefix(text: object) -> object:
+    return ip_network(text) if isinstance(text, str) else text  # its own words say what is wrong
+
+
+def _address(text: object) -> object:
+    return ip_address(text) if isinstance(text, str) else text
+
+
+Prefix = Annotated[IPv4Network | IPv6Network, BeforeValidator(_prefix)]
+Address = Annotated[IPv4Address | IPv6Address, BeforeValidator(_address)]
+Mac = Annotated[str, BeforeValidator(_mac)]
+Band = Annotated[range, BeforeValidator(_band)]
+Listen = Annotated[tuple[str, int] | None, BeforeValidator(_listen)]
+DeviceName = Annotated[str, Field(min_length=1, max_length=15)]
+
+
+class Door(BaseModel):
+    """What all tables of the file have in common."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, arbitrary_types_allowed=True, strict=False
+    )
+
+
+class ExtraRoute(Door):
+    """One route that the NIC's table gets beyond what metadata says."""
+
+    to: Prefix
+    via: Address | None = None
+    type: Literal["unicast", "blackhole", "unreachable", "prohibit", "throw"] = "unicast"
+    metric: Annotated[int, Field(ge=0, lt=2**32 - 1)] = 0
+
+
+class Nic(Door):
+    """``[[nic]]``."""
+
+    name: Annotated[str, Field(min_length=1)] | None = None
+    mac: Mac | None = None
+    eni: Annotated[str, Field(min_length=1)] | None = None
+    manage: bool | None = None
+    ipv4: bool | None = None
+    ipv6: bool | None = None
+    oif_rule: bool | None = None
+    ignore: list[Prefix] | None = None
+    routes: list[ExtraRoute] | None = None
+    keep_main: list[Prefix] | None = None
+
+
+class Family4(Door):
+    """``[eni.ipv4]``."""
+
+    subnet: IPv4Network
+    gateway: IPv4Address | None = None
+    addresses: list[IPv4Address] = []
+    prefixes: list[IPv4Network] = []
+
+
+class Family6(Door):
+    """``[eni.ipv6]``."""
+
+    subnet: IPv6Network
+    gateway: IPv6Address | None = None
+    addresses: list[IPv6Address] = []
+    prefixes: list[IPv6Network] = []
+
+
+class Eni(Door):
+    """``[[eni]]``."""
+
+    id: Annotated[str, Field(min_length=1)] | None = None
+    name: DeviceName | None = None
+    mac: Mac | None = None
+    primary: bool = False
+    ipv4: Family4 | None = None
+    ipv6: Family6 | None = None
+
+
+class File(Door):
+    """The whole file."""
+
+    provider: Literal["auto", "aliyun", "static"] = "auto"
+    protocol: Annotated[int, Field(ge=5, le=255)] = 83
+    priorities: Band = range(18000, 19000)
+    tables: Band = range(18000, 19000)
+    refresh: Annotated[float, Field(ge=30, le=86400)] = 300
+    look: Annotated[float, Field(ge=1, le=3600)] = 60
+    max_age: Annotated[float, Field(ge=60)] = 30 * 86400
+    metrics: Listen = None
+    nic: list[Nic] = []
+    eni: list[Eni] = []
