@@ -1,7 +1,7 @@
 # Completion of srcroutctl and srcroutd for bash. Made by packaging/completions.py.
 _srcroutd_words() {
     case $1 in
-    "srcroutctl") echo "-h --help --socket --config --state-dir --version status plan explain verify watch doctor export graph adopt cleanup reconcile lab" ;;
+    "srcroutctl") echo "-h --help --socket --config --state-dir --version status plan explain verify watch doctor export graph adopt cleanup apply reconcile lab" ;;
     "srcroutctl status") echo "-h --help --socket --config --state-dir --json --watch" ;;
     "srcroutctl plan") echo "-h --help --socket --config --state-dir --json --nic" ;;
     "srcroutctl explain") echo "-h --help --socket --config --state-dir --json --from --iif --oif --mark --all" ;;
@@ -12,6 +12,7 @@ _srcroutd_words() {
     "srcroutctl graph") echo "-h --help --socket --config --state-dir --json --format --output --nic --ascii" ;;
     "srcroutctl adopt") echo "-h --help --socket --config --state-dir --dry-run --nic --yes --json" ;;
     "srcroutctl cleanup") echo "-h --help --socket --config --state-dir --dry-run" ;;
+    "srcroutctl apply") echo "-h --help --socket --config --state-dir --dry-run --confirm --keep" ;;
     "srcroutctl reconcile") echo "-h --help --socket --config --state-dir --dry-run" ;;
     "srcroutctl lab") echo "-h --help --ascii --json run up shell attach detach status down" ;;
     "srcroutctl lab run") echo "-h --help --ascii --json" ;;
@@ -72,6 +73,10 @@ _srcroutd_values() {
     "srcroutctl cleanup --socket") echo :file ;;
     "srcroutctl cleanup --config") echo :file ;;
     "srcroutctl cleanup --state-dir") echo :file ;;
+    "srcroutctl apply --socket") echo :file ;;
+    "srcroutctl apply --config") echo :file ;;
+    "srcroutctl apply --state-dir") echo :file ;;
+    "srcroutctl apply --confirm") echo :any ;;
     "srcroutctl reconcile --socket") echo :file ;;
     "srcroutctl reconcile --config") echo :file ;;
     "srcroutctl reconcile --state-dir") echo :file ;;

@@ -99,6 +99,22 @@ class Client:
         with self._line(ERRAND_S) as line:
             return view_of(_document(ViewDocument, line, "POST", "/v1/reconcile"))
 
+    def try_config(self, seconds: int) -> View:
+        """Have it use the configuration on trial for so long; a brief view of what came of it."""
+        with self._line(ERRAND_S) as line:
+            target = f"/v1/try?seconds={seconds}"
+            return view_of(_document(ViewDocument, line, "POST", target))
+
+    def reload(self) -> View:
+        """Have it use what the configuration file says now; a brief view of what came of it."""
+        with self._line(ERRAND_S) as line:
+            return view_of(_document(ViewDocument, line, "POST", "/v1/reload"))
+
+    def keep_config(self) -> View:
+        """Have it stay with the configuration on trial."""
+        with self._line(self._read_s) as line:
+            return view_of(_document(ViewDocument, line, "POST", "/v1/keep"))
+
     def cleanup(self, *, dry_run: bool) -> Cleaned:
         """Have it remove all that is ours; with ``dry_run`` only tell."""
         with self._line(ERRAND_S) as line:

@@ -48,6 +48,15 @@ class Desk(Protocol):
     async def cleanup(self, *, dry_run: bool) -> Cleaned:
         """Remove all that is ours; with ``dry_run`` only tell."""
 
+    async def try_config(self, seconds: int) -> View:
+        """Use the configuration on trial for so long."""
+
+    async def keep_config(self) -> View:
+        """What is on trial stays."""
+
+    async def reload(self) -> View:
+        """Use what the configuration file says now."""
+
 
 class Refused(Exception):
     """No answer but this sentence, with an HTTP status and srcroutctl's exit code."""
@@ -72,17 +81,19 @@ class Record:
 
 
 Answer = Document | Text | Record
-Switches = Mapping[str, bool]
+Switches = Mapping[str, int]
+"""Options by name: 0 or 1, or a number where the page takes one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One path. Its ``switches`` are options that are true or false."""
+    """One path. Its ``switches`` are options that are true or false, its ``numbers`` are counts."""
 
     method: Literal["GET", "POST"]
     says: str
     answer: Callable[[Desk, Switches], Awaitable[Answer]]
     switches: frozenset[str] = frozenset()
+    numbers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,19 +128,25 @@ class Site:
 def switches(page: Page, path: str, given: Iterable[tuple[str, str]]) -> Switches:
     """The options of a request. Raises Refused: a word not understood may have meant no."""
     chosen = {}
+    options = page.switches | page.numbers
     for name, value in given:
-        if name not in page.switches or name in chosen:
-            known = ", ".join(sorted(page.switches)) or "none"
-            near = _nearest(name, page.switches)
+        if name not in options or name in chosen:
+            known = ", ".join(sorted(options)) or "none"
+            near = _nearest(name, options)
             word = "only one" if name in chosen else "no"
             raise Refused(400, f"{path} has {word} option {name[:40]!a}{near}; known: {known}")
+        if name in page.numbers:
+            if not (value.isascii() and value.isdecimal() and len(value) < 10):
+                raise Refused(400, f"{name} is a whole number, not {value[:40]!a}")
+            chosen[name] = int(value)
+            continue
         if value not in _TRUTH:
             raise Refused(400, f"{name} is 1 or 0, not {value[:40]!a}")
         chosen[name] = _TRUTH[value]
     return chosen
 
 
-_TRUTH = {"1": True, "true": True, "0": False, "false": False}
+_TRUTH = {"1": 1, "true": 1, "0": 0, "false": 0}
 _SCHEMA = f"/v{VERSION}/schemas"
 
 
@@ -164,8 +181,20 @@ async def _reconcile(desk: Desk, _switches: Switches) -> Answer:
 
 
 async def _cleanup(desk: Desk, switches: Switches) -> Answer:
-    view, dry_run = desk.view().brief(), switches.get("dry_run", False)
+    view, dry_run = desk.view().brief(), bool(switches.get("dry_run"))
     return cleanup_document(await desk.cleanup(dry_run=dry_run), view, dry_run=dry_run)
+
+
+async def _try(desk: Desk, switches: Switches) -> Answer:
+    return view_document((await desk.try_config(switches.get("seconds", 60))).brief())
+
+
+async def _reload(desk: Desk, _switches: Switches) -> Answer:
+    return view_document((await desk.reload()).brief())
+
+
+async def _keep(desk: Desk, _switches: Switches) -> Answer:
+    return view_document((await desk.keep_config()).brief())
 
 
 async def _schema_names(_desk: Desk, _switches: Switches) -> Answer:
@@ -228,6 +257,14 @@ CONTROL: Mapping[str, Page] = {
         _cleanup,
         frozenset({"dry_run"}),
     ),
+    "/v1/try": Page(
+        "POST",
+        "use the configuration on trial for seconds=60, then go back unless it is kept",
+        _try,
+        numbers=frozenset({"seconds"}),
+    ),
+    "/v1/reload": Page("POST", "use what the configuration file says now", _reload),
+    "/v1/keep": Page("POST", "what is on trial stays", _keep),
 }
 """The pages of the control socket; those with POST are for root."""
 

@@ -154,6 +154,31 @@ def reload_refused(file: str, error: str) -> Entry:
     )
 
 
+def trial_began(file: str, seconds: int) -> Entry:
+    """Another configuration is used, for some time only."""
+    return _entry(
+        Kind.TRIAL_BEGAN,
+        f"trial: {file} is used for {seconds} s, then the configuration of before returns unless "
+        "srcroutctl apply --keep is typed",
+        {"SRCROUTD_FILE": file, "SRCROUTD_SECONDS": str(seconds)},
+    )
+
+
+def trial_kept(file: str) -> Entry:
+    """What was on trial stays; ``file`` is where it will be found."""
+    return _entry(Kind.TRIAL_KEPT, f"trial: kept; it becomes {file}", {"SRCROUTD_FILE": file})
+
+
+def trial_returned(file: str) -> Entry:
+    """Nobody confirmed what was on trial."""
+    return _entry(
+        Kind.TRIAL_RETURNED,
+        f"trial: not confirmed in time; the configuration of before is used again, {file} is as it "
+        "was",
+        {"SRCROUTD_FILE": file},
+    )
+
+
 def standing_by(deleted: int) -> Entry:
     """A cleanup took away what was ours, and the daemon changes nothing until told."""
     return _entry(

@@ -15,11 +15,15 @@ SIZE_LIMIT = 1024 * 1024
 """Bytes; a larger configuration file is a mistake."""
 
 
-def load(path: Path) -> Config:
-    """Read the configuration. Raises ConfigError, which names file, line and key."""
+def load(path: Path, *, drop_ins: Path | None = None) -> Config:
+    """Read the configuration, with the drop-ins of another file if one is given.
+
+    Raises ConfigError, which names file, line and key.
+    """
+    folder = drop_ins or path
     merged: dict[str, object] = {}
     sources: list[tuple[Path, str, dict[str, object]]] = []
-    for file in (path, *sorted((path.parent / f"{path.name}.d").glob("*.toml"))):
+    for file in (path, *sorted((folder.parent / f"{folder.name}.d").glob("*.toml"))):
         text = _text(file)
         if text is None:
             continue

@@ -1,4 +1,4 @@
-"""What the control socket gives to people: views, the record as it is written, and two errands.
+"""What the control socket gives to people: views, the record as it is written, and errands.
 
 Nothing here touches the kernel or the state: a view is made of what the rounds left, an errand is
 done in a round (one task owns the state).
@@ -7,6 +7,7 @@ done in a round (one task owns the state).
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from srcroutd.core.entry import Entry
 from srcroutd.core.metrics import Metrics
@@ -14,6 +15,7 @@ from srcroutd.core.view import Cleaned, View
 from srcroutd.daemon.audit import Audit
 from srcroutd.daemon.metadata_watch import MetadataWatch
 from srcroutd.daemon.reconciler import Reconciler
+from srcroutd.daemon.trial import Trial
 
 FACTS_S = 10.0
 """How long ``reconcile`` waits for the metadata before it goes on with what is known."""
@@ -22,15 +24,21 @@ FACTS_S = 10.0
 class Desk:
     """The daemon as the control socket sees it."""
 
-    def __init__(self, reconciler: Reconciler, audit: Audit) -> None:
+    def __init__(
+        self, reconciler: Reconciler, trial: Trial, reload: Callable[[], None], audit: Audit
+    ) -> None:
         self._reconciler = reconciler
+        self._trial = trial
+        self._reload = reload
         self._audit = audit
         self.provider = ""
         self.watch: MetadataWatch | None = None
 
     def view(self) -> View:
         """The view of now."""
-        return self._reconciler.view(self.provider)
+        view = self._reconciler.view(self.provider)
+        note = self._trial.note()
+        return replace(view, notes=(*view.notes, note)) if note else view
 
     def metrics(self) -> Metrics:
         """The figures of now."""
@@ -43,6 +51,23 @@ class Desk:
     def subscribe(self, callback: Callable[[Entry], None]) -> Callable[[], None]:
         """Have ``callback`` called with each entry of the record; returns what ends that."""
         return self._audit.subscribe(callback)
+
+    async def try_config(self, seconds: int) -> View:
+        """Use the configuration on trial for so long. Raises ConfigError, NoTrial."""
+        self._trial.begin(seconds, self._reconciler.outlook.config)
+        await self._reconciler.reconcile()
+        return self.view()
+
+    async def keep_config(self) -> View:
+        """What is on trial stays. Raises NoTrial."""
+        self._trial.keep()
+        return self.view()
+
+    async def reload(self) -> View:
+        """Use what the configuration file says now. Raises ConfigError, NoProvider."""
+        self._reload()
+        await self._reconciler.reconcile()
+        return self.view()
 
     async def reconcile(self) -> View:
         """Read the metadata and look at everything again, now."""

@@ -26,6 +26,7 @@ from srcroutd.daemon.outcome import Outcome
 from srcroutd.daemon.places import Places, lock
 from srcroutd.daemon.reconciler import Reconciler
 from srcroutd.daemon.store import Store
+from srcroutd.daemon.trial import Trial
 from srcroutd.kernel.events import Events
 from srcroutd.kernel.requests import Requests
 from srcroutd.providers.registry import resolve
@@ -55,11 +56,13 @@ class Service:
         )
         self._meter = self._reconciler.meter
         self._audit.subscribe(self._meter.entry)
-        self._desk = Desk(self._reconciler, self._audit)
+        self._trial = Trial(places.config, self._use, self._audit)
+        self._desk = Desk(self._reconciler, self._trial, self._take_file, self._audit)
         self._desk.provider = resolve(config.provider)
         self._listening: Listening | None = None
         self._watch: MetadataWatch | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._group: asyncio.TaskGroup | None = None
         self._began = time.monotonic()
         self._was_ready = False
 
@@ -72,7 +75,8 @@ class Service:
         loop.add_reader(self._events.fileno(), self._heard)
         await self._reconciler.start()
         async with asyncio.TaskGroup() as group:
-            loop.add_signal_handler(signal.SIGHUP, lambda: self._reload(group))
+            self._group = group
+            loop.add_signal_handler(signal.SIGHUP, self._reload)
             self._listening = Listening(self._places.runtime, self._desk, self._audit, group)
             self._listening.open(self._config.metrics)
             keeping = group.create_task(self._keep(group))
@@ -170,23 +174,27 @@ class Service:
         )
         self._watching = group.create_task(self._watch.run())
 
-    def _reload(self, group: asyncio.TaskGroup) -> None:
+    def _reload(self) -> None:
         """SIGHUP: take the new configuration if it is good, else say what is wrong and go on with
         the old.
         """
         self._notify.reloading()
         try:
-            config = load(self._places.config)
-            resolve(config.provider)
+            self._take_file()
         except OperatorError as error:
             self._audit.say(entries.reload_refused(str(self._places.config), str(error)))
-        else:
-            self._audit.say(entries.reloaded(str(self._places.config)))
-            self._use(config, group)
         if self._was_ready:
             self._notify.ready()
 
-    def _use(self, config: Config, group: asyncio.TaskGroup) -> None:
+    def _take_file(self) -> None:
+        """Use what the configuration file says now. Raises OperatorError: all stays as it is."""
+        config = load(self._places.config)
+        resolve(config.provider)
+        self._audit.say(entries.reloaded(str(self._places.config)))
+        self._trial.forget()
+        self._use(config)
+
+    def _use(self, config: Config) -> None:
         if config.domain.tables != self._config.domain.tables:
             self._listen_to(config.domain.tables)
         self._config = config
@@ -195,7 +203,8 @@ class Service:
             self._listening.open(config.metrics)
         if self._watching:
             self._watching.cancel()
-            self._start_watch(group)
+            if self._group:
+                self._start_watch(self._group)
 
     def _listen_to(self, tables: range) -> None:
         loop = asyncio.get_running_loop()

@@ -33,6 +33,7 @@ class Desk:
         self.reconciled = 0
         self.round_s = 0.01
         self.cleanups: list[bool] = []
+        self.tried: list[int] = []
         self.broken: Exception | None = None
         self.subscribers: list[Callable[[Entry], None]] = [self.meter.entry]
 
@@ -72,6 +73,19 @@ class Desk:
         """As if everything had been ours."""
         self.cleanups.append(dry_run)
         return cleaned(a_view(drift=True))
+
+    async def try_config(self, seconds: int) -> View:
+        """Remember for how long."""
+        self.tried.append(seconds)
+        return self.now
+
+    async def keep_config(self) -> View:
+        """Nothing to keep here."""
+        return self.now
+
+    async def reload(self) -> View:
+        """Nothing to read here."""
+        return self.now
 
 
 class Scene:

@@ -28,6 +28,7 @@ VERBS = (
     Verb("graph", "a picture of NICs, addresses, rules, tables and gateways"),
     Verb("adopt", "take over rules and routes that were made by hand", "writer"),
     Verb("cleanup", "remove every rule and route of ours, and nothing else", "writer"),
+    Verb("apply", "take another configuration, on trial if wanted", "writer"),
     Verb("reconcile", "have the daemon look at everything again, now", "writer"),
     Verb("lab", "see it work, in a cloud of network namespaces", "lab"),
 )
