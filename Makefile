@@ -12,10 +12,11 @@ MAKEFLAGS += --no-print-directory
 # Prerequisites are steps in an order, also for somebody who types make -j.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format bench venv system neighbours completions development lock clean
+.PHONY: help demo test check lint format bench packages e2e e2e-vm coexistence venv system neighbours \
+	completions development lock clean
 
 help: ## this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: system venv ## the whole story in a small cloud of network namespaces; less than a minute
 	@$(BIN)/srcroutctl lab run
@@ -41,6 +42,22 @@ format: development ## lay the code out as lint wants it
 
 bench: system development ## the figures, as ratios in one run
 	@$(BIN)/python -m bench $(ARGS)
+
+packages: ## deb, rpm, apk, arch, wheel, sdist and bill of materials, into dist/; docs/packages.md
+	@packaging/debian.sh venv
+	@packaging/packages.sh $(ARGS)
+
+e2e: system development packages ## the package on booted Debian 12, Ubuntu 24.04 and Debian 13: systemd, neighbours, bad days
+	@packaging/debian.sh venv mmdebstrap systemd-nspawn
+	@$(BIN)/python -m pytest tests/e2e $(ARGS)
+
+coexistence: system development packages ## what neighbours break and how soon it is whole again, into docs/coexistence.md
+	@packaging/debian.sh venv mmdebstrap systemd-nspawn
+	@$(BIN)/python -m tests.e2e.coexistence --write $(ARGS)
+
+e2e-vm: system development packages ## the package in a virtual machine: PCI hot-plug, power cut; 15 minutes
+	@packaging/debian.sh venv mmdebstrap qemu-system-x86_64 mke2fs cpio
+	@$(BIN)/python -m pytest tests/e2e_vm $(ARGS)
 
 venv: ## just .venv, with srcroutd and srcroutctl in it
 	@packaging/debian.sh venv

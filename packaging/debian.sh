@@ -7,7 +7,10 @@ set -euo pipefail
 python=${PYTHON:-python3}
 PATH=$PATH:/usr/sbin:/sbin # where ip and nft live, outside an ordinary user's PATH
 
-declare -A brought_by=([ip]=iproute2 [nft]=nftables [nsenter]=util-linux [unshare]=util-linux)
+declare -A brought_by=(
+    [ip]=iproute2 [nft]=nftables [nsenter]=util-linux [unshare]=util-linux [mke2fs]=e2fsprogs
+    [systemd-nspawn]=systemd-container [qemu-system-x86_64]=qemu-system-x86
+)
 
 is_there() {
     case $1 in

@@ -26,4 +26,5 @@ mkdir -p "$locks"
 lock runtime pyproject.toml
 # What two locks share is pinned alike, so that the later install never undoes the earlier one.
 lock build --group build --constraints $locks/runtime.txt
+lock packages --group packages
 lock development --group dev --constraints $locks/runtime.txt --constraints $locks/build.txt

@@ -24,6 +24,7 @@ WANTED: Mapping[str, list[str]] = {
     "build": PROJECT["build-system"]["requires"] + PROJECT["dependency-groups"]["build"],
     "runtime": PROJECT["project"]["dependencies"],
     "development": PROJECT["dependency-groups"]["dev"],
+    "packages": PROJECT["dependency-groups"]["packages"],
 }
 
 
@@ -116,10 +117,10 @@ def test_ci_ends_with_the_summary_of_pytest() -> None:
 
 def test_the_makefile_lists_each_of_its_targets_with_a_word_of_help() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    phony = re.search(r"^\.PHONY: (.*)$", makefile.replace("\\\n", " "), re.MULTILINE)
     assert phony is not None
     assert set(phony[1].split()) == _targets()
-    told = set(re.findall(r"^([a-z]+):.*## \S", makefile, re.MULTILINE))
+    told = set(re.findall(r"^([a-z0-9-]+):.*## \S", makefile, re.MULTILINE))
     assert told == _targets()
 
 
@@ -189,7 +190,7 @@ def _pins(lock: str) -> dict[str, Version]:
 
 def _targets() -> set[str]:
     """The targets of the Makefile that a person can type."""
-    return set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    return set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 def _recipe(target: str) -> list[str]:
@@ -205,6 +206,6 @@ def _makes(name: str) -> set[str]:
     """Each X of a ``make X`` that a file tells a person or a shell to type."""
     text = (ROOT / name).read_text()
     typed = re.findall(
-        r"^ *(?:\$ |sudo )*make ([a-z]+)|`(?:sudo )?make ([a-z]+)", text, re.MULTILINE
+        r"^ *(?:\$ |sudo )*make ([a-z0-9-]+)|`(?:sudo )?make ([a-z0-9-]+)", text, re.MULTILINE
     )
     return {first or second for first, second in typed}
