@@ -34,6 +34,7 @@ lint: development ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff format --quiet --check --output-format concise || failed=yes; \
 	$(BIN)/lint-imports --no-logo || failed=yes; \
 	$(BIN)/mypy || failed=yes; \
+	(cd packaging && MYPYPATH=. ../$(BIN)/mypy --config-file ../pyproject.toml packages launch/run.py) || failed=yes; \
 	[ -z "$$failed" ]
 
 format: development ## lay the code out as lint wants it
@@ -43,7 +44,7 @@ format: development ## lay the code out as lint wants it
 bench: system development ## the figures, as ratios in one run
 	@$(BIN)/python -m bench $(ARGS)
 
-packages: ## deb, rpm, apk, arch, wheel, sdist and bill of materials, into dist/; docs/packages.md
+packages: ## deb, rpm, arch, wheel, sdist and bill of materials, into dist/; docs/packages.md
 	@packaging/debian.sh venv
 	@packaging/packages.sh $(ARGS)
 

@@ -23,7 +23,7 @@ main() {
     }
     # Another environment that is active, or settings of one, must not leak into this one.
     unset PYTHONHOME PYTHONPATH VIRTUAL_ENV
-    once base "$({ "$python" -c 'import os, sys; print(sys.version, os.path.realpath(sys.executable))' && pwd && cat $locks/*.txt; } | key)" new_venv
+    once base "$({ "$python" -c 'import os, sys; print(sys.version, os.path.realpath(sys.executable))' && pwd && cat $locks/{build,development,runtime}.txt; } | key)" new_venv
     [ "$kind" = runtime ] || once development "" install_lock development
     once project "$(key <pyproject.toml)" install_project
 }

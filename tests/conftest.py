@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 
 TESTS = Path(__file__).parent
-ROOT_TIERS = frozenset({"doctor", "e2e", "e2e_vm", "export", "kernel", "life", "packets"})
+ROOT_TIERS = frozenset({"doctor", "e2e", "e2e_vm", "export", "kernel", "life", "packets", "purge"})
 SLOW_TIERS = frozenset({"e2e", "e2e_vm"})
 """Those that boot whole systems; they run when they are named: make e2e, make e2e-vm."""
 IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}

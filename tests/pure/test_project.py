@@ -145,6 +145,7 @@ def test_each_decision_has_its_own_number_and_none_is_skipped() -> None:
     [
         ("0001-runtime-packages.md", ["runtime"]),
         ("0002-development-packages.md", ["build", "development"]),
+        ("0011-packages-by-nfpm-with-a-vendor-folder.md", ["packages"]),
     ],
 )
 def test_each_package_asked_for_has_its_reason_on_a_page(page: str, locks: list[str]) -> None:

@@ -1,0 +1,77 @@
+#!/bin/sh
+# After the files are gone. A removed package leaves configuration, state, user and routing; a purged one
+# (dpkg only) leaves nothing of srcroutd, and everything of everybody else.
+set -e
+
+state=/var/lib/srcroutd
+
+# The lines "PRIORITIES PROTOCOL TABLES" of what srcroutd marked as its own, now and under an earlier
+# configuration: numbers.json says it (written by srcroutd with sorted keys), else the defaults hold.
+marks() {
+    told=$(tr -d ' \n' 2>/dev/null <"$state/numbers.json" |
+        grep -oE '"priorities":\[[0-9]{1,10},[0-9]{1,10}\],"protocol":[0-9]{1,3},"tables":\[[0-9]{1,10},[0-9]{1,10}\]' |
+        tr -cs '0-9\n' ' ')
+    echo "${told:-18000 18999 83 18000 18999}"
+}
+
+# Rules before routes: no rule ever points to a table without its route.
+delete_routing() {
+    marks | while read -r low high protocol first last; do
+        for family in -4 -6; do
+            ip -N $family rule show | sed -nE "s/^([0-9]+):.* proto $protocol( .*)?\$/\1/p" |
+                while read -r priority; do
+                    if [ "$priority" -ge "$low" ] && [ "$priority" -le "$high" ]; then
+                        ip $family rule del priority "$priority" protocol "$protocol" || true
+                    fi
+                done
+        done
+        for family in -4 -6; do
+            ip -N $family route show table all proto "$protocol" |
+                sed -nE 's/.* table ([0-9]+)( .*)?$/\1/p' | sort -u |
+                while read -r table; do
+                    if [ "$table" -ge "$first" ] && [ "$table" -le "$last" ]; then
+                        ip $family route flush table "$table" proto "$protocol" || true
+                    fi
+                done
+        done
+    done
+}
+
+# In a chroot the network is that of the machine around it, where srcroutd may well be running.
+purge_routing() {
+    if ischroot; then
+        return
+    elif command -v ip >/dev/null; then
+        delete_routing
+    else
+        echo "srcroutd: the command ip is not installed; rules and routes of srcroutd stay until the next boot." >&2
+    fi
+}
+
+purge() {
+    purge_routing
+    rm -rf "$state" /var/cache/srcroutd /run/srcroutd /etc/srcroutd
+    # What "systemctl enable" made after the package was removed, or could not be undone then.
+    rm -f /etc/systemd/system/*.target.wants/srcroutd.service \
+        /etc/systemd/system/*.target.wants/srcroutd-once.service \
+        /etc/systemd/system/*.target.wants/srcroutd-online.service
+    if getent passwd srcroutd >/dev/null; then userdel srcroutd || true; fi
+    if getent group srcroutd >/dev/null; then groupdel srcroutd || true; fi
+}
+
+forget() {
+    # Root may have run srcroutctl, and Python compiled again, while the files were going.
+    rm -rf /usr/lib/srcroutd
+    if command -v journalctl >/dev/null; then
+        journalctl --update-catalog || true
+    fi
+    if [ -d /run/systemd/system ]; then
+        systemctl daemon-reload || true
+        systemctl reset-failed 'srcroutd*' 2>/dev/null || true
+    fi
+}
+
+case ${1-} in
+remove | 0 | *.*) forget ;;
+purge) purge ;;
+esac
