@@ -4,7 +4,7 @@ _srcroutd_words() {
     "srcroutctl") echo "-h --help --socket --config --state-dir --version status plan explain verify watch doctor export graph adopt cleanup apply reconcile lab" ;;
     "srcroutctl status") echo "-h --help --socket --config --state-dir --json --watch" ;;
     "srcroutctl plan") echo "-h --help --socket --config --state-dir --json --nic" ;;
-    "srcroutctl explain") echo "-h --help --socket --config --state-dir --json --from --iif --oif --mark --all" ;;
+    "srcroutctl explain") echo "-h --help --socket --config --state-dir --json --from --iif --oif --mark --proto --sport --dport --uid --tos --all" ;;
     "srcroutctl verify") echo "-h --help --socket --config --state-dir --json --nic --quiet" ;;
     "srcroutctl watch") echo "-h --help --socket --config --state-dir --json" ;;
     "srcroutctl doctor") echo "-h --help --socket --config --state-dir --json --no-notes" ;;
@@ -45,6 +45,11 @@ _srcroutd_values() {
     "srcroutctl explain --iif") echo :nic ;;
     "srcroutctl explain --oif") echo :nic ;;
     "srcroutctl explain --mark") echo :nic ;;
+    "srcroutctl explain --proto") echo :any ;;
+    "srcroutctl explain --sport") echo :nic ;;
+    "srcroutctl explain --dport") echo :nic ;;
+    "srcroutctl explain --uid") echo :nic ;;
+    "srcroutctl explain --tos") echo :nic ;;
     "srcroutctl verify --socket") echo :file ;;
     "srcroutctl verify --config") echo :file ;;
     "srcroutctl verify --state-dir") echo :file ;;

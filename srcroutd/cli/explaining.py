@@ -25,7 +25,8 @@ def render(found: Explanation, at_most: int | None, *, every: bool = False) -> l
         lines += _told(found, again, at_most, every=every)
     if found.reply:
         packet = found.reply.walk.packet
-        lines += ["", f"the reply, from {packet.src} to {packet.dst}:"]
+        ends = f"from {packet.src}{_port(packet.sport)} to {packet.dst}{_port(packet.dport)}"
+        lines += ["", f"the reply, {ends}:"]
         lines += [*_told(found, found.reply, at_most, every=every), _symmetry(found)]
     return [*lines, *_verdicts(found)]
 
@@ -62,6 +63,11 @@ def _look_json(found: Explanation, look: Look) -> dict[str, Any]:
         "iif": packet.iif or None,
         "oif": packet.oif or None,
         "mark": packet.mark,
+        "tos": packet.tos,
+        "proto": packet.proto,
+        "sport": packet.sport or None,
+        "dport": packet.dport or None,
+        "uid": packet.uid,
         "steps": [
             {"priority": step.rule.priority, "rule": str(step.rule), "matched": step.matched,
              "outcome": step.outcome.name.lower().replace("_", "-"), "why": step.why,
@@ -133,7 +139,7 @@ def _verdict(found: Explanation, look: Look) -> str:
 
 def _agreement(look: Look) -> str:
     if look.answer is None:
-        return "the kernel was not asked"
+        return "the kernel was not asked: it answers for tcp, udp and icmp only"
     if not look.differs:
         return paint("the kernel agrees", GREEN)
     return paint(f"BUT THE KERNEL DISAGREES: {'; '.join(look.differs)}", RED)
@@ -208,6 +214,10 @@ def _kernel(found: Explanation, look: Look) -> str | None:
 def _way(look: Look) -> object:
     way = look.leaves_by
     return (way.oif, way.gateway, way.route) if way else look.walk.end
+
+
+def _port(port: int) -> str:
+    return f" port {port}" if port else ""
 
 
 def _kind(thing: Rule | Route) -> str:

@@ -15,6 +15,14 @@ PhaseWord = Literal["put routes", "add rules", "delete rules", "delete routes"]
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
+class BandDocument:
+    """Numbers from ``first`` to ``last``, both included."""
+
+    first: int
+    last: int
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
 class RuleDocument:
     """One rule: as you would type it after ``ip``, and field by field."""
 
@@ -33,6 +41,11 @@ class RuleDocument:
     goto: int | None
     suppress_prefixlength: int | None
     protocol: int
+    tos: int
+    ip_proto: int | None
+    sport: BandDocument | None
+    dport: BandDocument | None
+    uids: BandDocument | None
     beyond: Sequence[int]
     """Netlink attributes that srcroutd does not model; only strangers' objects have any."""
 
@@ -155,14 +168,6 @@ class FactsDocument:
     read_at: str | None
     read_at_s: float | None
     trouble: str
-
-
-@dataclass(kw_only=True, repr=False, eq=False)
-class BandDocument:
-    """Numbers from ``first`` to ``last``, both included."""
-
-    first: int
-    last: int
 
 
 @dataclass(kw_only=True, repr=False, eq=False)

@@ -10,6 +10,7 @@ from typing import Any
 from srcroutd.control.parts import (
     AddressDocument,
     AddressingDocument,
+    BandDocument,
     EniDocument,
     FamilyWord,
     OperationDocument,
@@ -67,6 +68,11 @@ def _rule_fields(rule: Rule) -> dict[str, Any]:
         if rule.suppress_prefixlength < 0
         else rule.suppress_prefixlength,
         "protocol": rule.protocol,
+        "tos": rule.tos,
+        "ip_proto": rule.ip_proto or None,
+        "sport": _band(rule.sport),
+        "dport": _band(rule.dport),
+        "uids": _band(rule.uids),
         "beyond": rule.beyond,
     }
 
@@ -90,7 +96,20 @@ def rule_of(document: RuleDocument) -> Rule:
         suppress_prefixlength=-1 if suppress is None else suppress,
         protocol=document.protocol,
         beyond=tuple(document.beyond),
+        tos=document.tos,
+        ip_proto=document.ip_proto or 0,
+        sport=_ends(document.sport),
+        dport=_ends(document.dport),
+        uids=_ends(document.uids),
     )
+
+
+def _band(ends: tuple[int, int] | None) -> BandDocument | None:
+    return BandDocument(first=ends[0], last=ends[1]) if ends else None
+
+
+def _ends(band: BandDocument | None) -> tuple[int, int] | None:
+    return (band.first, band.last) if band else None
 
 
 def route_document(route: Route) -> RouteDocument:

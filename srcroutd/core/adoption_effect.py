@@ -41,7 +41,8 @@ def _decides(rule: Rule, ip: IP, routes: Callable[[Family, int], tuple[Found[Rou
     if rule.action is Action.NOP or rule.table == LOCAL_TABLE:
         return False
     specific = rule.dst is not None and rule.dst.prefixlen >= FAR
-    if specific or rule.mark or rule.mask or rule.iif or rule.oif or rule.beyond:
+    marked = rule.mark or rule.mask
+    if specific or marked or rule.iif or rule.oif or rule.asks_more or rule.beyond:
         return rule.invert
     inside = rule.src is None or ip in rule.src
     if inside is rule.invert:

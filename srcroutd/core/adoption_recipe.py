@@ -99,7 +99,7 @@ def source_of_a_recipe(rule: Rule, domain: Domain) -> Network | str:
         return f"a program made it (protocol {protocol_name(rule.protocol)})"
     if rule.action is not Action.LOOKUP or rule.goto or rule.suppress_prefixlength >= 0:
         return "it does more than look up a table"
-    if rule.invert or rule.dst or rule.iif or rule.oif or rule.beyond:
+    if rule.invert or rule.dst or rule.iif or rule.oif or rule.asks_more or rule.beyond:
         return "it asks for more than a source address"
     if rule.table in NEVER:
         return f"it looks up {table_name(rule.table)}, which everybody uses"

@@ -97,7 +97,20 @@ def _reply(packet: Packet, end: object) -> Packet | None:
     if not packet.iif or packet.src is None or not isinstance(end, Leaves):
         return None
     local = end.route.type in {RouteType.LOCAL, RouteType.ANYCAST}
-    return Packet(packet.src, packet.dst) if local else None
+    return _answer(packet, packet.src, "") if local else None
+
+
+def _answer(packet: Packet, to: IP, iif: str) -> Packet:
+    """What answers a packet; its mark and type of service are the answerer's own."""
+    return Packet(
+        to,
+        packet.dst,
+        iif,
+        proto=packet.proto,
+        sport=packet.dport,
+        dport=packet.sport,
+        uid=packet.uid,
+    )
 
 
 def explain(
@@ -149,7 +162,7 @@ def _checks(rpdb: Rpdb, found: Explanation) -> tuple[NicCheck, ...]:
         return ()
     indexes = {own.address.index for own in rpdb.owns}
     nics = sorted(rpdb.name(index) for index in indexes if _is_nic(rpdb, index))
-    answers = (Packet(source, packet.dst, iif=nic) for nic in nics)
+    answers = (_answer(packet, source, nic) for nic in nics)
     return tuple(NicCheck(one.iif, one, check_source(rpdb, one, 0)) for one in answers)
 
 
@@ -188,11 +201,36 @@ def _notes(rpdb: Rpdb, found: Explanation) -> Iterator[str]:
     forwarded = packet.iif and way and way.route.type is RouteType.UNICAST
     if forwarded and rpdb.family is Family.V6 and not rpdb.sysctls.all6.forwarding:
         yield "net.ipv6.conf.all.forwarding is 0: this host drops it all the same"
+    if unsaid := _unsaid(found.question.walk):
+        yield unsaid
     sent = _sent(found)
     if sent:
         said = announcement(rpdb, rpdb.name(sent[0].oif), source=sent[1], hop=sent[2])
         if said:
             yield said
+
+
+def _unsaid(walked: Walk) -> str:
+    """What rules here ask for that the question does not say, and what the kernel takes for it;
+    empty if there is nothing.
+    """
+    packet, rules = walked.packet, [step.rule for step in walked.steps]
+    asked = [
+        word
+        for word, wanted in (
+            ("a protocol", packet.proto is None and any(rule.ip_proto for rule in rules)),
+            ("a source port", not packet.sport and any(rule.sport for rule in rules)),
+            ("a destination port", not packet.dport and any(rule.dport for rule in rules)),
+        )
+        if wanted
+    ]
+    if not asked:
+        return ""
+    taken = "udp" if packet.family is Family.V4 else "none"
+    return (
+        f"rules here ask for {' and '.join(asked)}, which the question does not give"
+        f"{f' (the kernel takes {taken})' if packet.proto is None else ''}"
+    )
 
 
 def _owned(

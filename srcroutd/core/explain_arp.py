@@ -10,6 +10,9 @@ from srcroutd.core.lookup import walk
 from srcroutd.core.lookup_values import Beyond, Leaves, Own, Packet, Refused, Rpdb
 from srcroutd.core.net import IP, Family, RouteType, Scope
 
+_NO_PROTOCOL = 0
+"""A question by ARP is looked up as a packet that has none."""
+
 
 @dataclass(frozen=True, slots=True)
 class ArpVerdict:
@@ -46,7 +49,7 @@ def _hears(rpdb: Rpdb, own: Own) -> bool:
 
 def _verdict(rpdb: Rpdb, nic: str, wanted: IP, asker: IP) -> ArpVerdict:
     """What one NIC does with the question "who has ``wanted``, tell ``asker``"."""
-    end = walk(rpdb, Packet(wanted, asker, iif=nic)).end
+    end = walk(rpdb, Packet(wanted, asker, iif=nic, proto=_NO_PROTOCOL)).end
     match end:
         case Beyond(why=why):
             return ArpVerdict(nic, None, why)
@@ -80,7 +83,7 @@ def _ignored(rpdb: Rpdb, nic: str, wanted: IP, asker: IP) -> str:
 
 def _filtered(rpdb: Rpdb, nic: str, wanted: IP, asker: IP) -> ArpVerdict:
     """With arp_filter a NIC answers only if what comes from that address would leave by it."""
-    end = walk(rpdb, Packet(asker, wanted)).end
+    end = walk(rpdb, Packet(asker, wanted, proto=_NO_PROTOCOL)).end
     match end:
         case Beyond(why=why):
             return ArpVerdict(nic, None, why)

@@ -1,18 +1,18 @@
 """IPv4: whether a packet that comes in is believed, by rp_filter and by what is our own.
 
 Written after fib_validate_source in net/ipv4/fib_frontend.c: the way back is looked up with source
-and destination exchanged, so rules that select by our own address take part; the mark does only
-where src_valid_mark says so.
+and destination exchanged, and the ports, so rules that select by our own address take part; the
+mark does only where src_valid_mark says so.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from srcroutd.core.lookup_fib4 import is_stock, look_up
-from srcroutd.core.lookup_rules import LOOPBACK_INDEX, Flow, Verdict
+from srcroutd.core.lookup_rules import LOOPBACK_INDEX, Flow, Verdict, asks_transport, flow_of
 from srcroutd.core.lookup_source4 import bearers
 from srcroutd.core.lookup_values import Packet, Rpdb, Step
-from srcroutd.core.net import RouteType
+from srcroutd.core.net import IP, RouteType
 
 
 class Mode(IntEnum):
@@ -49,14 +49,24 @@ def check_source(rpdb: Rpdb, packet: Packet, oif: int) -> Check:
     quick = mode is Mode.OFF and not (link.index == oif and conf.send_redirects)
     if quick and conf.accept_local:
         return Check(passes=True, why="rp_filter is off", mode=mode)
-    mark = packet.mark if conf.src_valid_mark else 0
-    flow = Flow(src, packet.dst, iif=oif or LOOPBACK_INDEX, mark=mark)
-    verdict = look_up(rpdb, flow)
+    verdict = look_up(rpdb, _way_back(rpdb, packet, src, oif or LOOPBACK_INDEX))
     full = _full_check(rpdb, packet, verdict, mode)
     if quick and is_stock(rpdb) and full.passes is bool(bearers(rpdb, src)):
         why = f"whether the kernel looks more closely at {src}"
         return Check(None, why, mode, verdict.steps)
     return full
+
+
+def _way_back(rpdb: Rpdb, packet: Packet, src: IP, iif: int) -> Flow:
+    """What is looked up. The kernel looks into a packet for protocol and ports only if some rule
+    that can be about a packet from elsewhere asks for them.
+    """
+    there = flow_of(packet)
+    mark = packet.mark if rpdb.sysctls.in_force(packet.iif).src_valid_mark else 0
+    back = replace(there, dst=src, src=packet.dst, iif=iif, mark=mark)
+    if any(rule.iif != "lo" and asks_transport(rule) for rule in rpdb.rules):
+        return replace(back, sport=there.dport, dport=there.sport)
+    return replace(back, proto=0, sport=0, dport=0)
 
 
 def _full_check(rpdb: Rpdb, packet: Packet, verdict: Verdict, mode: Mode) -> Check:

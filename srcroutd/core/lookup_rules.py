@@ -10,7 +10,7 @@ import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from srcroutd.core.lookup_values import Outcome, Rpdb, Step
+from srcroutd.core.lookup_values import Outcome, Packet, Rpdb, Step
 from srcroutd.core.net import (
     IP,
     Action,
@@ -19,7 +19,9 @@ from srcroutd.core.net import (
     Route,
     RouteType,
     Rule,
+    ip_protocol_name,
     network_of,
+    span,
     table_name,
 )
 
@@ -36,20 +38,22 @@ _RULE_REFUSALS = {
     Action.PROHIBIT: errno.EACCES,
 }
 _FLOW, _SUPPRESS_IFGROUP, _L3MDEV = 11, 13, 19
+_MASKED_PORTS = frozenset((23, 24))
 _NO_SELECTORS = frozenset((_FLOW, _SUPPRESS_IFGROUP))
 """A realm decides nothing here, an interface group only about a route that was found."""
 _SELECTORS = {
-    0: "a type of service or an unknown action",
+    0: "an unknown action",
     12: "a tunnel id",
     19: "a VRF",
-    20: "a range of users",
-    22: "an IP protocol",
-    23: "source ports",
-    24: "destination ports",
+    23: "source ports with a mask",
+    24: "destination ports with a mask",
     25: "a DSCP",
     26: "a flow label",
 }
 """FRA_*: the words for what a rule has beyond our types."""
+_UDP = 17
+_DSCP = {Family.V4: 0x1C, Family.V6: 0xFC}
+"""The bits of a packet's type of service that ``tos`` of a rule is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,11 @@ class Flow:
     iif: int = LOOPBACK_INDEX
     oif: int = 0
     mark: int = 0
+    tos: int = 0
+    proto: int = 0
+    sport: int = 0
+    dport: int = 0
+    uid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +103,33 @@ class Verdict:
         return self.instead | {self.refusal}
 
 
+def flow_of(packet: Packet, iif: int = LOOPBACK_INDEX, oif: int = 0) -> Flow:
+    """The flow of a packet that is sent, or that came in by ``iif``: no user sent that, so it
+    counts as root's.
+    """
+    unsaid = _UDP if packet.family is Family.V4 else 0
+    return Flow(
+        packet.dst,
+        packet.src,
+        iif,
+        oif,
+        packet.mark,
+        packet.tos,
+        unsaid if packet.proto is None else packet.proto,
+        packet.sport,
+        packet.dport,
+        0 if packet.iif else packet.uid,
+    )
+
+
 Look = Callable[[int], Found]
 """The best route of a table, by the family's way of searching."""
+
+
+def asks_transport(rule: Rule) -> bool:
+    """Whether a rule asks for a protocol or ports."""
+    known = rule.ip_proto or rule.sport or rule.dport
+    return bool(known) or not _MASKED_PORTS.isdisjoint(rule.beyond)
 
 
 def walk_rules(rpdb: Rpdb, flow: Flow, look: Look) -> Verdict:
@@ -147,13 +181,41 @@ def _mismatch(rpdb: Rpdb, rule: Rule, flow: Flow) -> tuple[Outcome, str] | None:
         return Outcome.OTHER_OIF, f"no socket bound to {rule.oif}{_absent(rpdb, rule.oif)}"
     if (rule.mark ^ flow.mark) & rule.mask:
         return Outcome.OTHER_MARK, f"mark is not {rule.mark:#x}/{rule.mask:#x}"
+    if rule.uids and not rule.uids[0] <= flow.uid <= rule.uids[1]:
+        return Outcome.OTHER_USER, f"user {flow.uid} is not {_among(rule.uids)}"
     if rule.dst and flow.dst not in rule.dst:
         return Outcome.OTHER_DESTINATION, f"destination is not {_words(rule.dst)}"
     if rule.src and not _covers_source(rule.src, flow.src):
         return Outcome.OTHER_SOURCE, f"source is not {_words(rule.src)}"
+    if rule.asks_more and (other := _other_header(rule, flow)):
+        return other
     if _L3MDEV in rule.beyond and not any(link.kind == "vrf" for link in rpdb.links.values()):
         return Outcome.OTHER_IIF, "there is no VRF here"
     return None
+
+
+def _other_header(rule: Rule, flow: Flow) -> tuple[Outcome, str] | None:
+    """What a rule asks of the header that differs."""
+    if rule.tos and rule.tos != flow.tos & _DSCP[rule.family]:
+        return Outcome.OTHER_TOS, f"type of service {flow.tos:#04x} is not {rule.tos:#04x}"
+    if rule.ip_proto and rule.ip_proto != flow.proto:
+        wanted = ip_protocol_name(rule.ip_proto)
+        if flow.proto == 0:
+            return Outcome.OTHER_PROTOCOL, f"no protocol is given, {wanted} is asked for"
+        return Outcome.OTHER_PROTOCOL, f"protocol {ip_protocol_name(flow.proto)} is not {wanted}"
+    for which, ports, port, outcome in (
+        ("source", rule.sport, flow.sport, Outcome.OTHER_SOURCE_PORT),
+        ("destination", rule.dport, flow.dport, Outcome.OTHER_DESTINATION_PORT),
+    ):
+        if ports and not ports[0] <= port <= ports[1]:
+            if port == 0:
+                return outcome, f"no {which} port is given, {span(ports)} is asked for"
+            return outcome, f"{which} port {port} is not {_among(ports)}"
+    return None
+
+
+def _among(ends: tuple[int, int]) -> str:
+    return span(ends) if ends[0] == ends[1] else f"among {span(ends)}"
 
 
 def _index(rpdb: Rpdb, name: str) -> int:

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from srcroutd.core.lookup_check import check_source
 from srcroutd.core.lookup_fib4 import is_own, look_up
-from srcroutd.core.lookup_rules import LOOPBACK_INDEX, Flow, Verdict
+from srcroutd.core.lookup_rules import LOOPBACK_INDEX, Verdict, flow_of
 from srcroutd.core.lookup_source4 import choose_source, source_on
 from srcroutd.core.lookup_values import Beyond, End, Leaves, Packet, Refused, Rpdb, Source, Walk
 from srcroutd.core.net import Family, Link, Route, RouteType, Scope, network_of
@@ -61,7 +61,7 @@ def _sent(rpdb: Rpdb, packet: Packet) -> Walk:
         if trouble or link is None:
             return Walk(packet, (), trouble or Beyond(""))
         oif = link.index
-    verdict = look_up(rpdb, Flow(packet.dst, packet.src, oif=oif, mark=packet.mark))
+    verdict = look_up(rpdb, flow_of(packet, oif=oif))
     return Walk(packet, verdict.steps, _way_out(rpdb, packet, verdict, oif))
 
 
@@ -171,7 +171,7 @@ def _coming_in(rpdb: Rpdb, packet: Packet) -> Walk:
         if address is not None and address in _LOOPBACK and not conf.route_localnet:
             why = f"{address} may not come in by {packet.iif}"
             return Walk(packet, (), _refused(errno.EINVAL, why))
-    verdict = look_up(rpdb, Flow(packet.dst, packet.src, iif=link.index, mark=packet.mark))
+    verdict = look_up(rpdb, flow_of(packet, iif=link.index))
     return Walk(packet, verdict.steps, _way_through(rpdb, packet, verdict, conf.forwarding))
 
 

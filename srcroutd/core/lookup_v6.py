@@ -8,7 +8,7 @@ import errno
 from ipaddress import IPv6Address
 
 from srcroutd.core.lookup_fib6 import Search, best_route, needs_device
-from srcroutd.core.lookup_rules import LOOPBACK_INDEX, Flow, Verdict, walk_rules
+from srcroutd.core.lookup_rules import LOOPBACK_INDEX, Verdict, flow_of, walk_rules
 from srcroutd.core.lookup_source6 import choose_source
 from srcroutd.core.lookup_values import Beyond, End, Leaves, Packet, Refused, Rpdb, Source, Walk
 from srcroutd.core.net import RouteType
@@ -31,7 +31,7 @@ def walk6(rpdb: Rpdb, packet: Packet) -> Walk:
         return Walk(packet, (), Beyond(f"what {name} does with its packets"))
     index = link.index if link else 0
     iif, oif = (index, 0) if packet.iif else (LOOPBACK_INDEX, index)
-    flow = Flow(packet.dst, packet.src, iif, oif, packet.mark)
+    flow = flow_of(packet, iif, oif)
     strict = needs_device(packet.dst) or bool(oif and packet.src is None)
     search = Search(packet.dst, index, strict)
     verdict = walk_rules(rpdb, flow, lambda table: best_route(rpdb, table, search))

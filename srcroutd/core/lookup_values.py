@@ -19,7 +19,10 @@ class Packet:
 
     ``iif`` is the NIC that it comes in by, empty for a packet that this host sends; ``oif`` the NIC
     that the sender is bound to (SO_BINDTODEVICE) and without meaning for a packet that comes in.
-    The type of service is 0; ports, protocol and user are not given.
+    ``tos`` is the byte of the header, without the two bits of ECN. ``proto`` None: it is not said
+    which, and the kernel then takes UDP in IPv4 and none in IPv6; 0 is none (ARP). A port is 0
+    where it is not said or the protocol has none. ``uid`` is the sender's, or that of who answers
+    what comes in.
     """
 
     dst: IP
@@ -27,6 +30,11 @@ class Packet:
     iif: str = ""
     oif: str = ""
     mark: int = 0
+    tos: int = 0
+    proto: int | None = None
+    sport: int = 0
+    dport: int = 0
+    uid: int = 0
 
     @property
     def family(self) -> Family:
@@ -160,6 +168,11 @@ class Outcome(Enum):
     OTHER_MARK = "of other marks"
     OTHER_IIF = "of packets that come in by other NICs"
     OTHER_OIF = "of sockets bound to other NICs"
+    OTHER_USER = "of other users"
+    OTHER_TOS = "of other types of service"
+    OTHER_PROTOCOL = "of other protocols"
+    OTHER_SOURCE_PORT = "of other source ports"
+    OTHER_DESTINATION_PORT = "of other destination ports"
     NOT_INVERTED = "of everything else"
     NO_ROUTE = "without a matching route"
     SUPPRESSED = "whose route is suppressed"
@@ -175,7 +188,9 @@ class Outcome(Enum):
 MISMATCHES = frozenset(
     (
         *(Outcome.OTHER_SOURCE, Outcome.OTHER_DESTINATION, Outcome.OTHER_MARK),
-        *(Outcome.OTHER_IIF, Outcome.OTHER_OIF, Outcome.NOT_INVERTED),
+        *(Outcome.OTHER_IIF, Outcome.OTHER_OIF, Outcome.OTHER_USER, Outcome.OTHER_TOS),
+        *(Outcome.OTHER_PROTOCOL, Outcome.OTHER_SOURCE_PORT, Outcome.OTHER_DESTINATION_PORT),
+        Outcome.NOT_INVERTED,
     )
 )
 

@@ -23,6 +23,25 @@ Network = IPv4Network | IPv6Network
 Interface = IPv4Interface | IPv6Interface
 
 MAIN_TABLE = 254
+IP_PROTOCOLS = {
+    1: "icmp",
+    2: "igmp",
+    4: "ipencap",
+    6: "tcp",
+    17: "udp",
+    33: "dccp",
+    41: "ipv6",
+    47: "gre",
+    50: "esp",
+    51: "ah",
+    58: "ipv6-icmp",
+    89: "ospf",
+    103: "pim",
+    112: "vrrp",
+    132: "sctp",
+    136: "udplite",
+}
+"""Transport protocols by IANA's number, in the words of /etc/protocols."""
 GUARD_METRIC = 4278198272
 """Metric of the fail-closed ``unreachable default``: later than any route a person or DHCP would
 add.
@@ -134,7 +153,8 @@ class Rule:
 
     ``mask`` counts only with ``mark``; ``goto`` only with Action.GOTO. ``beyond`` lists netlink
     attribute numbers that this type does not model (a stranger's rule may have them; ours never
-    do).
+    do). ``sport``, ``dport`` and ``uids`` are ranges, both ends included; the kernel takes ports
+    from 1 to 65534 and uids up to 4294967294.
     """
 
     family: Family
@@ -152,6 +172,20 @@ class Rule:
     suppress_prefixlength: int = -1
     protocol: int = 0
     beyond: tuple[int, ...] = ()
+    tos: int = 0
+    """The byte of the header, without the two bits of ECN; IPv4 rules take 0x4 to 0x1c."""
+    ip_proto: int = 0
+    """The transport protocol by IANA's number; ``protocol`` is who made the rule."""
+    sport: tuple[int, int] | None = None
+    dport: tuple[int, int] | None = None
+    uids: tuple[int, int] | None = None
+
+    @property
+    def asks_more(self) -> bool:
+        """Whether it asks what the packet is (tos, protocol, ports) or who sends it, besides
+        addresses, NICs and mark.
+        """
+        return bool(self.tos or self.ip_proto or self.sport or self.dport or self.uids)
 
     def __str__(self) -> str:
         words = [f"{self.priority}:"]
@@ -160,9 +194,12 @@ class Rule:
         words.append(f"from {_short(self.src) if self.src else 'all'}")
         if self.dst:
             words.append(f"to {_short(self.dst)}")
+        if self.tos:
+            words.append(f"tos {self.tos:#04x}")
         if self.mark or self.mask:
             words.append(f"fwmark {self.mark:#x}/{self.mask:#x}")
         words += [f"{word} {name}" for word, name in (("iif", self.iif), ("oif", self.oif)) if name]
+        words += self._transport()
         match self.action:
             case Action.LOOKUP:
                 words.append(f"lookup {table_name(self.table)}")
@@ -173,6 +210,18 @@ class Rule:
         if self.suppress_prefixlength >= 0:
             words.append(f"suppress_prefixlength {self.suppress_prefixlength}")
         return " ".join(words)
+
+    def _transport(self) -> list[str]:
+        words = []
+        if self.uids:
+            words.append(f"uidrange {self.uids[0]}-{self.uids[1]}")
+        if self.ip_proto:
+            words.append(f"ipproto {ip_protocol_name(self.ip_proto)}")
+        if self.sport:
+            words.append(f"sport {span(self.sport)}")
+        if self.dport:
+            words.append(f"dport {span(self.dport)}")
+        return words
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +290,17 @@ def network_of(ip: IP) -> Network:
 def table_name(table: int) -> str:
     """The word for a table that ``ip`` would print without a labels file."""
     return {253: "default", 254: "main", 255: "local"}.get(table, str(table))
+
+
+def ip_protocol_name(number: int) -> str:
+    """The word for a transport protocol that ``ip`` prints, its number where there is none."""
+    return IP_PROTOCOLS.get(number, str(number))
+
+
+def span(ends: tuple[int, int]) -> str:
+    """A range of ports: ``80`` or ``80-90``."""
+    first, last = ends
+    return str(first) if first == last else f"{first}-{last}"
 
 
 def _short(network: Network) -> str:

@@ -6,6 +6,7 @@ from srcroutd.core.explain import Explanation, explain, questions
 from srcroutd.core.lookup_compare import Answer
 from srcroutd.core.lookup_values import Packet, Rpdb
 from srcroutd.core.net import Route, Rule
+from srcroutd.kernel.codec_packet import is_askable
 from srcroutd.kernel.messages import Failure
 from srcroutd.kernel.requests import Requests
 from srcroutd.kernel.rpdb import read_rpdb
@@ -33,7 +34,9 @@ async def _look(
     about = [ip for ip in (packet.dst, packet.src) if ip is not None]
     nics = [name for name in (packet.iif, packet.oif) if name]
     rpdb = await read_rpdb(requests, packet.family, about, nics)
-    answers = {one: await _ask(requests, rpdb, one) for one in questions(rpdb, packet)}
+    indexes = {link.name: link.index for link in rpdb.links.values()}
+    asked = [one for one in questions(rpdb, packet) if is_askable(one)]
+    answers = {one: await _ask(requests, one, indexes) for one in asked}
     return explain(rpdb, packet, answers, _as_dumped(rpdb, because))
 
 
@@ -46,15 +49,8 @@ async def nic_names() -> tuple[str, ...]:
         requests.close()
 
 
-async def _ask(requests: Requests, rpdb: Rpdb, packet: Packet) -> Answer:
-    indexes = {link.name: link.index for link in rpdb.links.values()}
-    answer = await requests.route_to(
-        packet.dst,
-        packet.src,
-        iif=indexes.get(packet.iif, 0),
-        oif=indexes.get(packet.oif, 0),
-        mark=packet.mark,
-    )
+async def _ask(requests: Requests, packet: Packet, indexes: Mapping[str, int]) -> Answer:
+    answer = await requests.way_of(packet, indexes)
     return answer.errno if isinstance(answer, Failure) else answer
 
 

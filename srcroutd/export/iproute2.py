@@ -6,7 +6,7 @@ nothing, ``--undo`` takes all of it out again. A stranger's route is not touched
 before its first change.
 """
 
-from srcroutd.core.net import Action, Family, Route, RouteType, Rule, Scope
+from srcroutd.core.net import Action, Family, Route, RouteType, Rule, Scope, span
 from srcroutd.core.view import View
 from srcroutd.export.document import Document
 from srcroutd.export.kept import Kept, Line, comment, kept, short
@@ -73,9 +73,18 @@ def rule_words(rule: Rule) -> str:
     words.append(f"from {short(rule.src) if rule.src else 'all'}")
     if rule.dst:
         words.append(f"to {short(rule.dst)}")
+    if rule.tos:
+        words.append(f"tos {rule.tos:#04x}")
     if rule.mark or rule.mask:
         words.append(f"fwmark {rule.mark:#x}{'' if rule.mask == 2**32 - 1 else f'/{rule.mask:#x}'}")
     words += [f"{word} {name}" for word, name in (("iif", rule.iif), ("oif", rule.oif)) if name]
+    if rule.uids:
+        words.append(f"uidrange {rule.uids[0]}-{rule.uids[1]}")
+    if rule.ip_proto:
+        words.append(f"ipproto {rule.ip_proto}")
+    for word, ports in (("sport", rule.sport), ("dport", rule.dport)):
+        if ports:
+            words.append(f"{word} {span(ports)}")
     match rule.action:
         case Action.LOOKUP:
             words.append(f"lookup {rule.table}")
@@ -159,6 +168,7 @@ rules_now() { # -4|-6
             sub(/ 6$/, " blackhole", line)
             sub(/ 7$/, " unreachable", line)
             sub(/ 8$/, " prohibit", line)
+            sub(/ ipproto ipproto-/, " ipproto ", line)
             print line " protocol " protocol
         }'
 }

@@ -82,6 +82,8 @@ def _sayable(rule: Rule) -> bool:
     """
     if rule.action is not Action.LOOKUP or rule.iif or rule.oif:
         return False
+    if rule.ip_proto or rule.sport or rule.dport or rule.uids:
+        return False
     if rule.invert or (rule.mark and rule.mask != 2**32 - 1):
         return False
     containers = rule.table == MAIN_TABLE and rule.dst is not None
@@ -89,10 +91,13 @@ def _sayable(rule: Rule) -> bool:
 
 
 def _rule(rule: Rule) -> list[tuple[str, object]]:
+    # netplan wants one of the two, and takes the family from it.
+    source = rule.src or (None if rule.dst else rule.family.everything)
     return [
-        ("from", _quoted(rule.src and short(rule.src))),
+        ("from", _quoted(source and short(source))),
         ("to", _quoted(rule.dst and short(rule.dst))),
         ("mark", rule.mark or None),
+        ("type-of-service", rule.tos or None),
         ("table", rule.table),
         ("priority", rule.priority),
     ]

@@ -5,13 +5,24 @@ own protocol number (static); only the pair of rules that saves strangers' packe
 out, because networkd 252 has no goto. Format: systemd.network(5).
 """
 
-from srcroutd.core.net import Action, Family, Route, RouteType, Rule, Scope
+from srcroutd.core.net import Action, Family, Route, RouteType, Rule, Scope, span
 from srcroutd.core.view import View
 from srcroutd.export.document import Document
 from srcroutd.export.kept import Kept, Line, comment, kept, short
+from srcroutd.export.quoting import NotSayable
 
 DIRECTORY = {False: "/etc/systemd/network", True: "/run/systemd/network"}
 """Where .network files and their drop-ins live; what is in /run is gone after a reboot."""
+
+_PROTOCOLS = frozenset(
+    (
+        *(1, 2, 4, 6, 8, 12, 17, 22, 29, 33, 41, 43, 44, 46, 47, 50, 51, 58, 92, 94, 98, 103, 108),
+        *(132, 136, 137, 255),
+    )
+)
+"""IPPROTO_* in netinet/in.h, from which networkd takes its names."""
+_NO_USER = 65535
+"""-1 where a uid had 16 bits."""
 
 
 def networkd(view: View, *, temporary: bool = False) -> tuple[Document, ...]:
@@ -57,7 +68,7 @@ def _section(entry: Line) -> str:
         case Rule(action=Action.GOTO | Action.NOP):
             return ""
         case Rule():
-            return _settings("RoutingPolicyRule", _rule(entry.thing))
+            return _settings("RoutingPolicyRule", _rule(_sayable(entry.thing)))
         case Route():
             return _settings("Route", _route(entry.thing))
 
@@ -75,13 +86,32 @@ def _rule(rule: Rule) -> list[tuple[str, object]]:
         ("InvertRule", "yes" if rule.invert else None),
         ("From", rule.src and short(rule.src)),
         ("To", rule.dst and short(rule.dst)),
+        ("TypeOfService", rule.tos or None),
         ("FirewallMark", f"{rule.mark}/{rule.mask}" if rule.mark or rule.mask else None),
         ("IncomingInterface", rule.iif),
         ("OutgoingInterface", rule.oif),
+        ("User", rule.uids and f"{rule.uids[0]}-{rule.uids[1]}"),
+        ("IPProtocol", rule.ip_proto or None),
+        ("SourcePort", rule.sport and span(rule.sport)),
+        ("DestinationPort", rule.dport and span(rule.dport)),
         ("Table", rule.table or None),
         ("Type", None if rule.action is Action.LOOKUP else rule.action.name.lower()),
         ("SuppressPrefixLength", suppress if suppress >= 0 else None),
     ]
+
+
+def _sayable(rule: Rule) -> Rule:
+    """The rule, where networkd understands each line of it. A line that it does not is skipped, and
+    the rule made without it.
+    """
+    trouble = ""
+    if rule.ip_proto and rule.ip_proto not in _PROTOCOLS:
+        trouble = f"networkd knows no protocol {rule.ip_proto}"
+    if rule.uids and _NO_USER in rule.uids:
+        trouble = f"networkd takes {_NO_USER} for no user"
+    if trouble:
+        raise NotSayable(f"rule {rule}: {trouble}; next: srcroutctl export iproute2")
+    return rule
 
 
 def _route(route: Route) -> list[tuple[str, object]]:

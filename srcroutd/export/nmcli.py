@@ -7,7 +7,7 @@ table and priorities; ``--undo`` does only that. Left out is the pair of rules t
 packets some time: NetworkManager has no goto. Format: nm-settings-nmcli(5).
 """
 
-from srcroutd.core.net import Action, Family, Route, RouteType, Rule, Scope
+from srcroutd.core.net import Action, Family, Route, RouteType, Rule, Scope, span
 from srcroutd.core.view import View
 from srcroutd.export.document import Document
 from srcroutd.export.kept import Kept, Line, comment, kept, short
@@ -79,9 +79,18 @@ def _rule(rule: Rule) -> str:
         words.append(f"from {short(rule.src or rule.family.everything)}")
     if rule.dst:
         words.append(f"to {short(rule.dst)}")
+    if rule.tos:
+        words.append(f"tos {rule.tos:#04x}")
+    if rule.ip_proto:
+        words.append(f"ipproto {rule.ip_proto}")
     if rule.mark or rule.mask:
         words.append(f"fwmark {rule.mark:#x}/{rule.mask:#x}")
+    for word, ports in (("sport", rule.sport), ("dport", rule.dport)):
+        if ports:
+            words.append(f"{word} {span(ports)}")
     words += [f"{word} {name}" for word, name in (("iif", rule.iif), ("oif", rule.oif)) if name]
+    if rule.uids:
+        words.append(f"uidrange {rule.uids[0]}-{rule.uids[1]}")
     if rule.suppress_prefixlength >= 0:
         words.append(f"suppress_prefixlength {rule.suppress_prefixlength}")
     if rule.action is Action.LOOKUP:

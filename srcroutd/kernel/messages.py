@@ -62,7 +62,7 @@ def delete_rule(rule: Rule) -> Message:
     """Delete the first rule that has all that this one has.
 
     The kernel takes what is absent for any: of two rules with one priority and protocol, that with
-    a selector more (``iif``, ``fwmark``, ``suppress_prefixlength``) can go in place of the one
+    a selector more (``iif``, ``dport``, ``suppress_prefixlength``) can go in place of the one
     meant, and ``not`` is not compared. Give such rules priorities of their own, and look again.
     """
     return Message(RTM_DELRULE, 0, _request(rule))

@@ -13,24 +13,17 @@ NLM_F_DUMP_INTR): whoever asks has to check that no rule event came meanwhile.
 import asyncio
 import errno
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from struct import Struct
 
+from srcroutd.core.lookup_values import Packet
 from srcroutd.core.net import IP, Address, Family, Link, Route
 from srcroutd.kernel.answers import DumpEnd, read_dump, read_refusals, read_single
 from srcroutd.kernel.codec_link import decode_address, decode_link
-from srcroutd.kernel.codec_route import (
-    RTA_DST,
-    RTA_IIF,
-    RTA_MARK,
-    RTA_OIF,
-    RTA_SRC,
-    RTA_TABLE,
-    RTMSG,
-    decode_route,
-)
+from srcroutd.kernel.codec_packet import encode_packet
+from srcroutd.kernel.codec_route import RTA_TABLE, decode_route
 from srcroutd.kernel.errors import KernelLacks, NotPermitted, TornDump
 from srcroutd.kernel.messages import Failure, Message
 from srcroutd.kernel.request_socket import RequestSocket
@@ -43,7 +36,6 @@ from srcroutd.kernel.wire import (
     RTM_GETLINK,
     RTM_GETROUTE,
     RTM_GETRULE,
-    attribute,
     u32_attribute,
 )
 
@@ -51,7 +43,6 @@ WINDOW = 128
 """Writes in one send: larger ones are no faster and stall the loop in proportion."""
 
 _IFLA_EXT_MASK, _RTEXT_FILTER_SKIP_STATS = 29, 8
-_RTM_F_LOOKUP_TABLE = 0x1000
 _ALL_LINKS = bytes(16) + u32_attribute(_IFLA_EXT_MASK, _RTEXT_FILTER_SKIP_STATS)
 _ALL_ADDRESSES = bytes(8)
 _FAMILY_ONLY = Struct("=B11x")
@@ -117,26 +108,29 @@ class Requests:
         # routes.
         return [body for body in bodies if body[0] == family]
 
-    async def route_to(
-        self, dst: IP, src: IP | None = None, *, iif: int = 0, oif: int = 0, mark: int = 0
-    ) -> Route | Failure:
-        """Ask where one packet would go; ``iif`` and ``oif`` are ifindexes. Raises TornDump.
+    async def route_to(self, dst: IP, src: IP | None = None, *, mark: int = 0) -> Route | Failure:
+        """Ask where a packet of this host would go, as ``way_of`` does."""
+        return await self.way_of(Packet(dst, src, mark=mark), {})
+
+    async def way_of(self, packet: Packet, indexes: Mapping[str, int]) -> Route | Failure:
+        """Ask where one packet would go; ``indexes`` are the ifindexes of its NICs. Raises
+        TornDump.
 
         The route has the table it was found in, ``dst`` as a host prefix, the next hop and the
         source the kernel would choose. No route is a Failure on IPv4 (ENETUNREACH, or EACCES and
         the like for a rule or route that refuses); IPv6 may answer with a route whose type is the
-        refusal.
+        refusal. A packet that is not ``is_askable`` is refused with EOPNOTSUPP.
         """
         with self._borrowed() as sock:
             number = self._next_number()
-            body = _packet(dst, src, iif, oif, mark)
+            body = encode_packet(packet, indexes)
             sock.send(_message(RTM_GETROUTE, NLM_F_REQUEST, number, body) + body)
             answer = read_single(sock.receive(), number, sock.portid)
         if isinstance(answer, Failure):
             return answer
         route = decode_route(answer)
         if route is None:
-            raise TornDump(f"route to {dst}: the answer is of no known type; look again")
+            raise TornDump(f"route to {packet.dst}: the answer is of no known type; look again")
         # The answer repeats the question (mark, iif, uid): not content that our types lack.
         return replace(route, beyond=())
 
@@ -214,23 +208,6 @@ class Requests:
 
 def _message(kind: int, flags: int, number: int, body: bytes) -> bytes:
     return MESSAGE.pack(MESSAGE.size + len(body), kind, flags, number, 0)
-
-
-def _packet(dst: IP, src: IP | None, iif: int, oif: int, mark: int) -> bytes:
-    """The body of RTM_GETROUTE for one packet. IPv6 answers with the true table unasked, and must
-    be.
-    """
-    family = Family.of(dst)
-    flags = _RTM_F_LOOKUP_TABLE if family is Family.V4 else 0
-    src_len = src.max_prefixlen if src else 0
-    body = RTMSG.pack(family, dst.max_prefixlen, src_len, 0, 0, 0, 0, 0, flags)
-    body += attribute(RTA_DST, dst.packed)
-    if src:
-        body += attribute(RTA_SRC, src.packed)
-    for kind, value in ((RTA_IIF, iif), (RTA_OIF, oif), (RTA_MARK, mark)):
-        if value:
-            body += u32_attribute(kind, value)
-    return body
 
 
 def _expect_success(end: DumpEnd, what: str) -> None:

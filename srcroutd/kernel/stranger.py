@@ -1,6 +1,6 @@
 """Somebody else's rule or route in full words, for reports and logs.
 
-Our own types leave out what we never write (ports, uids, multipath, encapsulation). Here pyroute2
+Our own types leave out what we never write (tunnel ids, multipath, encapsulation). Here pyroute2
 reads every attribute of the dumped body. It costs 135 ms and 10 MiB to import, so that happens at
 the first use.
 """

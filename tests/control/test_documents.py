@@ -126,6 +126,11 @@ def test_a_rule_is_told_as_it_is_typed_and_field_by_field() -> None:
         "goto": None,
         "suppress_prefixlength": 0,
         "protocol": 83,
+        "tos": 0,
+        "ip_proto": None,
+        "sport": None,
+        "dport": None,
+        "uids": None,
         "beyond": [],
     }
 

@@ -41,6 +41,7 @@ def maybe(strategy: st.SearchStrategy[Thing]) -> st.SearchStrategy[Thing | None]
 
 
 beyond = st.lists(st.integers(0, 30), max_size=3).map(tuple)
+ends = st.tuples(numbers, numbers)
 rules = st.builds(
     Rule,
     family=st.sampled_from(Family),
@@ -58,6 +59,11 @@ rules = st.builds(
     suppress_prefixlength=st.integers(-1, 128),
     protocol=st.integers(0, 255),
     beyond=beyond,
+    tos=st.integers(0, 255),
+    ip_proto=st.integers(0, 255),
+    sport=maybe(ends),
+    dport=maybe(ends),
+    uids=maybe(ends),
 )
 routes = st.builds(
     Route,

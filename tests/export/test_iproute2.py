@@ -180,6 +180,8 @@ def test_what_no_mode_asks_for_yet_is_said_and_recognised_all_the_same(
         replace(one, priority=18018, table=18001, mark=0x10, mask=0xFFFFFFFF, oif="gone"),
         replace(one, action=Action.UNREACHABLE, invert=True, dst=ip_network(FAR)),
         replace(one, action=Action.BLACKHOLE),
+        replace(one, priority=18018, table=18001, ip_proto=6, dport=(80, 90), tos=0x1C),
+        replace(one, priority=18018, table=18001, ip_proto=253, sport=(5, 5), uids=(0, 99)),
         Rule(Family.V6, 18017, Action.PROHIBIT, protocol=83),
     ]
     kept = scene(nics()[0]).nics[1]

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from srcroutd.export.nmcli import nmcli
+from tests.export.asking import ASKING, additions, asking
 from tests.export.host import Host, settled
 from tests.export.neighbour import UUID, start_network_manager, static
 from tests.export.scene import links, nics, operations, scene
@@ -41,6 +42,20 @@ def test_a_second_run_leaves_the_profiles_as_they_are(managed: Host, tools: str)
     managed.run(tools + PERSISTENT)
     assert without_times(managed.run("cat /run/profiles/*")) == without_times(first)
     assert first.count("priority 18014 from 198.51.100.5 ") == 1
+
+
+def test_rules_that_ask_for_ports_and_users_are_made_and_known_again(
+    managed: Host, new_host: Callable[[], Host], tools: str
+) -> None:
+    fresh = new_host()
+    fresh.run("ip -batch -", given=links())
+    fresh.put_in(additions())
+    expected = static(fresh.ours())
+    (document,) = nmcli(asking())
+    managed.run(tools + document.text)
+    assert settled(managed.ours, expected) == expected
+    assert len(expected) == len(ASKING)
+    assert "as it should be" in managed.run(tools + document.text)
 
 
 def test_undo_leaves_the_profiles_and_the_kernel_as_they_were(managed: Host, tools: str) -> None:

@@ -1,4 +1,4 @@
-"""Random worlds for the walk: rules, routes, sysctls, and the packets that are sent through them.
+"""Random worlds for the walk: rules, routes and sysctls; ``lookup_packets`` are for them.
 
 A world is applied to the kernel as it is drawn; what the kernel refuses of it is not there, for the
 walk sees what the kernel then holds.
@@ -7,17 +7,17 @@ walk sees what the kernel then holds.
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
-from itertools import product
 from pathlib import Path
+from typing import Any
 
 from hypothesis import strategies as st
 
 from srcroutd.core.lookup_compare import Answer
 from srcroutd.core.lookup_values import Packet
-from srcroutd.core.net import IP, Action, Family, Network, Route, RouteType, Rule, Scope
+from srcroutd.core.net import Action, Family, Network, Route, RouteType, Rule, Scope
 from srcroutd.kernel.codec_route import RTMSG
 from srcroutd.kernel.messages import (
     Message,
@@ -90,40 +90,10 @@ def _links(state: str) -> list[str]:
 
 async def ask(requests: Requests, packet: Packet, indexes: Mapping[str, int]) -> Answer:
     """What the kernel says of a packet."""
-    answer = await requests.route_to(
-        packet.dst,
-        packet.src,
-        iif=indexes[packet.iif] if packet.iif else 0,
-        oif=indexes[packet.oif] if packet.oif else 0,
-        mark=packet.mark,
-    )
+    answer = await requests.way_of(packet, indexes)
     return answer if isinstance(answer, Route) else answer.errno
 
 
-_DESTINATIONS: dict[Family, tuple[str, ...]] = {
-    V4: (
-        *("192.0.2.9", "192.0.2.7", "192.0.2.255", "198.51.100.9", "198.51.100.200"),
-        *("203.0.113.9", "10.0.0.2", "172.16.5.5", "172.16.77.1", "8.8.8.8"),
-        "203.0.114.1",
-    ),
-    V6: (
-        *("2001:db8:1::9", "2001:db8:1::7", "2001:db8:2::9", "fd00:3::9", "2001:db8:7::7"),
-        *("2001:db8:77::1", "fe80::99", "ff02::5", "2600::1"),
-    ),
-}
-_SOURCES: dict[Family, tuple[str | None, ...]] = {
-    V4: (
-        None,
-        "192.0.2.1",
-        "192.0.2.7",
-        "192.0.2.2",
-        "10.10.10.10",
-        "172.16.5.9",
-        "203.0.113.1",
-        "127.0.0.1",
-    ),
-    V6: (None, "2001:db8:1::1", "2001:db8:1::2", "fd00:3::1", "2001:db8:77::9"),
-}
 _PREFIXES: dict[Family, tuple[str, ...]] = {
     V4: (
         *("0.0.0.0/0", "0.0.0.0/1", "172.16.0.0/12", "172.16.5.0/24", "172.16.5.5/32"),
@@ -163,7 +133,11 @@ _ACTIONS = (
     *(Action.NOP, Action.UNREACHABLE, Action.PROHIBIT, Action.BLACKHOLE),
 )
 DEAD = "2001:db8:1::fe"
-_MARKS = (0, 0x10000, 0x20005)
+MARKS = (0, 0x10000, 0x20005)
+ICMP = {V4: 1, V6: 58}
+_TOS = {V4: (0x8, 0x10, 0x1C), V6: (0x8, 0x10, 0xB8)}
+_PORTS = ((443, 443), (1, 1023), (53, 53), (1024, 65534), (5000, 5000))
+_UIDS = ((0, 0), (0, 99), (33, 33), (1, 2**32 - 2))
 
 
 @dataclass(frozen=True)
@@ -183,15 +157,21 @@ def prefixes(family: Family) -> st.SearchStrategy[Network]:
     return st.sampled_from([ip_network(words) for words in _PREFIXES[family]])
 
 
+_SELECTORS = (
+    *("src", "src", "dst", "dst", "iif", "oif", "mark", "mark"),
+    *("tos", "ip_proto", "sport", "dport", "uids"),
+)
+
+
 @st.composite
 def rules(draw: st.DrawFn, family: Family) -> Rule:
-    """One rule, most of them with one or two selectors."""
+    """One rule, most of them with one to three selectors."""
     priority = draw(st.integers(1, 12))
     action = draw(st.sampled_from(_ACTIONS))
-    has = draw(st.sets(st.sampled_from("src dst iif oif mark".split()), max_size=2))
+    has = draw(st.lists(st.sampled_from(_SELECTORS), max_size=3))
     nic = st.sampled_from((*NICS, "lo", "gone0"))
     lookup = action is Action.LOOKUP
-    return Rule(
+    rule = Rule(
         family,
         priority,
         action,
@@ -200,13 +180,22 @@ def rules(draw: st.DrawFn, family: Family) -> Rule:
         dst=draw(prefixes(family)) if "dst" in has else None,
         iif=draw(nic) if "iif" in has else "",
         oif=draw(nic) if "oif" in has else "",
-        mark=draw(st.sampled_from((*_MARKS, 5))) if "mark" in has else 0,
+        mark=draw(st.sampled_from((*MARKS, 5))) if "mark" in has else 0,
         mask=draw(st.sampled_from((0xFFFFFFFF, 0xFF0000, 0xF))) if "mark" in has else 0,
         invert=draw(st.booleans()) and draw(st.booleans()),
         goto=priority + draw(st.integers(1, 4)) if action is Action.GOTO else 0,
         suppress_prefixlength=draw(st.sampled_from(_SUPPRESSIONS[family])) if lookup else -1,
         protocol=OURS,
     )
+    chosen: dict[str, tuple[Any, ...]] = {
+        "tos": _TOS[family],
+        "ip_proto": (6, 17, 47, ICMP[family]),
+        "sport": _PORTS,
+        "dport": _PORTS,
+        "uids": _UIDS,
+    }
+    asked = {name: draw(st.sampled_from(chosen[name])) for name in chosen if name in has}
+    return replace(rule, **asked)
 
 
 @st.composite
@@ -276,24 +265,6 @@ def worlds(draw: st.DrawFn, family: Family, indexes: dict[str, int]) -> World:
         draw(sysctls()),
         draw(st.booleans()),
     )
-
-
-def packets(family: Family) -> Iterator[Packet]:
-    """Every packet that is sent through a world."""
-    addresses = product(_DESTINATIONS[family], _SOURCES[family], _MARKS[:2])
-    for number, (dst, src, mark) in enumerate(addresses):
-        to, source = ip_address(dst), ip_address(src) if src else None
-        yield Packet(to, source, mark=mark)
-        nic = NICS[number % len(NICS)]
-        yield Packet(to, source, oif=nic, mark=mark)
-        if not to.is_multicast:
-            yield Packet(to, source, iif=nic, mark=mark)
-
-
-def addresses(family: Family) -> frozenset[IP]:
-    """Every address that a packet bears."""
-    words = (*_DESTINATIONS[family], *_SOURCES[family])
-    return frozenset(ip_address(word) for word in words if word)
 
 
 def prepare(world: World) -> None:

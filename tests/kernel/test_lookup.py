@@ -17,16 +17,15 @@ from srcroutd.core.net import Family, Route
 from srcroutd.kernel.requests import Requests
 from srcroutd.kernel.rpdb import read_rpdb
 from tests.kernel.common import Tell
+from tests.kernel.lookup_packets import addresses, packets
 from tests.kernel.lookup_worlds import (
     NICS,
     World,
-    addresses,
     apply,
     ask,
     clear,
     lay,
     lift,
-    packets,
     prepare,
     routes,
     settle,

@@ -109,7 +109,7 @@ def _kernels() -> list[Rule]:
 
 def way_of(sighting: Sighting, src: str, dst: str) -> int | None:
     """A small model of the RPDB: the ifindex by which a packet without a mark leaves, None if it
-    does not. Rules beyond our types (ports, uids) do not match it.
+    does not. Rules that ask for more (ports, users, what is beyond our types) do not match it.
     """
     source, target = ip_address(src), ip_address(dst)
     for found in sighting.rules:
@@ -118,6 +118,7 @@ def way_of(sighting: Sighting, src: str, dst: str) -> int | None:
             continue
         if (
             rule.beyond
+            or rule.asks_more
             or rule.mark
             or rule.iif
             or rule.oif

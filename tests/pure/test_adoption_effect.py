@@ -50,6 +50,7 @@ PASSING: dict[str, tuple[Rule, list[Route]]] = {
         [Route(Family.V4, 52, ip_network("100.101.0.0/16"), oif=9)],
     ),
     "packets with a mark": (Rule(Family.V4, 500, table=MAIN_TABLE, mark=0x80, mask=0x80), []),
+    "packets to a port": (Rule(Family.V4, 500, table=MAIN_TABLE, dport=(25, 25)), []),
     "other addresses": (from_ip("10.0.0.0/8", 300, 150), [default(ETH0, 300)]),
     "the other family": (from_ip("2001:db8:1::/64", 300, 150), [default(ETH0, 300, version=6)]),
     "nothing": (Rule(Family.V4, 150, action=Action.NOP), []),

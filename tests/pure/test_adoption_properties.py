@@ -54,7 +54,8 @@ def rules(draw: st.DrawFn) -> Rule:
         invert=draw(st.integers(0, 7)) == 0,
         suppress_prefixlength=draw(st.sampled_from([-1, -1, 0])),
         protocol=draw(st.sampled_from([0, 3, 4, 2, 12, 42, 83])),
-        beyond=draw(st.sampled_from([(), (), (), (24,)])),
+        beyond=draw(st.sampled_from([(), (), (), (12,)])),
+        dport=draw(st.sampled_from([None, None, None, (443, 443)])),
     )
 
 

@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 from srcroutd.core.explain import Explanation, explain, questions
 from srcroutd.core.lookup_compare import Answer
 from srcroutd.core.lookup_values import Leaves, NicConf, Own, Packet, Rpdb, Sysctls
-from srcroutd.core.net import Address, Family, Link, Route, RouteType, Rule, Scope
+from srcroutd.core.net import Action, Address, Family, Link, Route, RouteType, Rule, Scope
 
 V4 = Family.V4
 FAR, FIRST, SECOND = (ip_address(text) for text in ("203.0.113.9", "192.0.2.5", "192.0.2.6"))
@@ -127,3 +127,39 @@ def test_asking_in_the_name_of_another_nics_address_is_noted() -> None:
     assert note.startswith("eth0 asks for 192.0.2.1 in the name of 192.0.2.6")
     assert explained(host(), packet).notes == ()
     assert explained(host(ours=False, arp_announce=2), packet).notes == ()
+
+
+def test_the_reply_bears_the_ports_the_other_way_round_and_its_own_user() -> None:
+    packet = Packet(SECOND, FAR, iif="eth1", mark=7, tos=8, proto=6, sport=40000, dport=80, uid=33)
+    _, reply = questions(host(), packet)
+    assert reply == Packet(FAR, SECOND, proto=6, sport=80, dport=40000, uid=33)
+
+
+def test_rp_filter_is_asked_about_the_answer_to_what_is_sent() -> None:
+    rules = (replace(OURS, ip_proto=6, dport=(443, 443)), *host(ours=False).rules)
+    rpdb = replace(host(rp_filter=1), rules=rules)
+    packet = Packet(FAR, SECOND, proto=6, dport=443)
+    passes = {one.nic: one.check.passes for one in explained(rpdb, packet).checks}
+    assert passes == {"eth0": False, "eth1": True}
+    other = replace(packet, dport=80)
+    passes = {one.nic: one.check.passes for one in explained(rpdb, other).checks}
+    assert passes == {"eth0": True, "eth1": False}
+
+
+def test_what_rules_ask_for_and_the_question_leaves_open_is_noted() -> None:
+    rules = (replace(OURS, priority=5, ip_proto=6, dport=(443, 443)), *host().rules)
+    rpdb = replace(host(), rules=rules)
+    (note,) = explained(rpdb, Packet(FAR, SECOND)).notes
+    assert note == (
+        "rules here ask for a protocol and a destination port, which the question does not give "
+        "(the kernel takes udp)"
+    )
+    (note,) = explained(rpdb, Packet(FAR, SECOND, proto=6)).notes
+    assert note == "rules here ask for a destination port, which the question does not give"
+    assert explained(rpdb, Packet(FAR, SECOND, proto=6, dport=443)).notes == ()
+
+
+def test_a_question_by_arp_is_of_no_protocol() -> None:
+    drops = Rule(V4, 5, Action.PROHIBIT, ip_proto=17)
+    found = explained(replace(host(), rules=(drops, *host().rules)), Packet(FAR, SECOND, proto=6))
+    assert [(one.nic, one.answers) for one in found.arp] == [("eth0", True), ("eth1", True)]

@@ -4,6 +4,7 @@ import re
 import subprocess
 from dataclasses import replace
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 
@@ -164,6 +165,27 @@ def test_a_mark_an_incoming_nic_and_a_refusal_are_said_where_they_can_be() -> No
     ):
         assert f"\n{line}\n" in exporter("networkd")(marked)[0].text
     assert "1 of 1 rules cannot be said" in exporter("netplan")(marked)[0].text
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"tos": 0x10}, "type-of-service: 16, "),
+        ({"ip_proto": 6}, ""),
+        ({"sport": (5, 5)}, ""),
+        ({"dport": (5, 9)}, ""),
+        ({"uids": (0, 0)}, ""),
+    ],
+    ids=str,
+)
+def test_netplan_is_told_a_rule_whole_or_not_at_all(more: dict[str, Any], said: str) -> None:
+    rule = replace(Rule(Family.V4, 18017, table=18001, protocol=83), **more)
+    wanted = replace(second(), desired=NicDesired(rules=(Want(rule, "a test"),)))
+    (document,) = exporter("netplan")(view(wanted))
+    items = [line.strip() for line in document.text.splitlines() if "priority: 18017" in line]
+    item = f'- {{from: "0.0.0.0/0", {said}table: 18001, priority: 18017}}'
+    assert items == ([item] if said else [])
+    assert f"{0 if said else 1} of 1 rules cannot be said" in document.text
 
 
 def test_netplan_says_what_is_lost_and_what_is_better() -> None:

@@ -6,8 +6,9 @@ import json
 from dataclasses import replace
 from ipaddress import ip_network
 
-from srcroutd.core.desired import Settings
+from srcroutd.core.desired import NicDesired, Settings, Want
 from srcroutd.core.join import State
+from srcroutd.core.net import Family, Rule
 from srcroutd.export.graph.document import document
 from srcroutd.export.graph.picture import Kind
 from srcroutd.export.graph.scene import scene
@@ -204,3 +205,16 @@ def test_the_json_has_the_same_boxes_and_arrows() -> None:
     assert rules["lines"][1]["things"][0] == (
         "18024: from 203.0.113.6 lookup 18002 suppress_prefixlength 0"
     )
+
+
+def test_rules_that_ask_for_ports_or_users_are_told_whole_and_each_on_its_own() -> None:
+    one = kept(numbered(1, v6=False))
+    plain = Rule(Family.V4, 18017, table=18001, src=ip_network("198.51.100.5"), protocol=83)
+    rules = (replace(plain, dport=(443, 443), ip_proto=6), replace(plain, uids=(33, 33)), plain)
+    wants = tuple(Want(rule, "a test") for rule in rules)
+    picture = scene(view(replace(one, desired=NicDesired(rules=wants))))
+    assert [line for line in told(picture, "nic2rules0") if "198.51" in line] == [
+        "18017 from 198.51.100.5 ipproto tcp dport 443 lookup 18001",
+        "18017 from 198.51.100.5 uidrange 33-33 lookup 18001",
+        "18017 from 198.51.100.5: default",
+    ]

@@ -87,6 +87,12 @@ def test_the_source_decides_and_the_way_is_told() -> None:
         (Rule(V4, 9, Action.GOTO, goto=77), "there is no rule 77 to go to"),
         (Rule(V4, 9, table=254, oif="gone0"), "no socket bound to gone0, which does not exist"),
         (Rule(V4, 9, table=254, mark=4, mask=0xF), "mark is not 0x4/0xf"),
+        (Rule(V4, 9, table=254, dport=(443, 443)), "destination port 80 is not 443"),
+        (Rule(V4, 9, table=254, dport=(81, 90)), "destination port 80 is not among 81-90"),
+        (Rule(V4, 9, table=254, sport=(5, 5)), "no source port is given, 5 is asked for"),
+        (Rule(V4, 9, table=254, ip_proto=17), "protocol tcp is not udp"),
+        (Rule(V4, 9, table=254, uids=(1, 99)), "user 0 is not among 1-99"),
+        (Rule(V4, 9, table=254, tos=0x10), "type of service 0x00 is not 0x10"),
         (Rule(V4, 9, table=254, invert=True), "all that follows its `not` matches"),
     ],
     ids=str,
@@ -94,7 +100,8 @@ def test_the_source_decides_and_the_way_is_told() -> None:
 def test_why_a_rule_does_not_decide_is_said(rule: Rule, why: str) -> None:
     world = host()
     stock, *rest = world.rules
-    steps = walk(replace(world, rules=(stock, rule, *rest)), Packet(FAR)).steps
+    packet = Packet(FAR, proto=6, dport=80)
+    steps = walk(replace(world, rules=(stock, rule, *rest)), packet).steps
     assert steps[1].why.startswith(why)
     assert steps[-1].rule.priority == 32766
 

@@ -10,7 +10,7 @@ from srcroutd.cli.paint import width
 from srcroutd.cli.parser import nearest
 from srcroutd.cli.sight import UsageProblem, sight
 from srcroutd.core.errors import Exit, OperatorError
-from srcroutd.core.net import IP
+from srcroutd.core.net import IP, IP_PROTOCOLS, ip_protocol_name
 
 if TYPE_CHECKING:
     from srcroutd.core.lookup_values import Packet
@@ -23,6 +23,10 @@ DESCRIPTION = (
     "leaves by another NIC."
 )
 
+_ICMP, _ICMPV6 = 1, 58
+_WITH_PORTS = frozenset((None, 6, 17, 33, 132, 136))
+_ALIASES = {"icmpv6": "ipv6-icmp", "icmp6": "ipv6-icmp"}
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Add the options of this verb."""
@@ -31,6 +35,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--iif", metavar="NIC", default="", help="the NIC that it comes in by")
     parser.add_argument("--oif", metavar="NIC", default="", help="the NIC the socket is bound to")
     parser.add_argument("--mark", metavar="N", type=_mark, default=0, help="its mark; 0x for hex")
+    parser.add_argument("--proto", metavar="P", type=_protocol, help="tcp, udp, icmp, or a number")
+    parser.add_argument("--sport", metavar="N", type=_port, default=0, help="the source port")
+    parser.add_argument("--dport", metavar="N", type=_port, default=0, help="the destination port")
+    parser.add_argument(
+        "--uid", metavar="N", type=_user, default=0, help="the user who sends or answers; default 0"
+    )
+    parser.add_argument(
+        "--tos", metavar="N", type=_service, default=0, help="the type of service; 0x for hex"
+    )
     parser.add_argument("--all", action="store_true", help="each rule on a line of its own")
 
 
@@ -69,13 +82,29 @@ def _packet(options: argparse.Namespace) -> "Packet":
         )
     if options.iif and options.oif:
         raise UsageProblem("--iif is for a packet that comes in, --oif for a socket: give one")
+    proto = _ICMPV6 if (options.proto, options.dst.version) == (_ICMP, 6) else options.proto
+    if (options.sport or options.dport) and proto not in _WITH_PORTS:
+        raise UsageProblem(
+            f"{ip_protocol_name(proto)} has no ports; next: leave out --sport and --dport"
+        )
     names = asyncio.run(nic_names()) if options.iif or options.oif else ()
     for name in filter(None, (options.iif, options.oif)):
         if name not in names:
             raise UsageProblem(
                 f"{name!r} is no NIC here{nearest(name, names)}; there are: {', '.join(names)}"
             )
-    return Packet(options.dst, options.src, options.iif, options.oif, options.mark)
+    return Packet(
+        options.dst,
+        options.src,
+        options.iif,
+        options.oif,
+        options.mark,
+        options.tos,
+        proto,
+        options.sport,
+        options.dport,
+        options.uid,
+    )
 
 
 def _address(text: str) -> IP:
@@ -94,11 +123,55 @@ def _address(text: str) -> IP:
     return address
 
 
-def _mark(text: str) -> int:
+def _number(text: str) -> int:
+    """The number, -1 for what is none."""
     try:
-        mark = int(text, 0)
+        return int(text, 0)
     except ValueError:
-        mark = -1
+        return -1
+
+
+def _mark(text: str) -> int:
+    mark = _number(text)
     if not 0 <= mark < 2**32:
         raise argparse.ArgumentTypeError(f"{text!r} is not a mark: 0 to 0xffffffff")
     return mark
+
+
+def _port(text: str) -> int:
+    port = _number(text)
+    if not 1 <= port < 2**16:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 1 to 65535")
+    return port
+
+
+def _user(text: str) -> int:
+    user = _number(text)
+    if not 0 <= user < 2**32 - 1:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a user's number: 0 to 4294967294 (id -u NAME says which)"
+        )
+    return user
+
+
+def _service(text: str) -> int:
+    service = _number(text)
+    if not 0 <= service < 2**8 or service % 4:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a type of service: 0 to 0xfc, the last two bits are ECN's and 0"
+        )
+    return service
+
+
+def _protocol(text: str) -> int:
+    word = _ALIASES.get(text.lower(), text.lower())
+    for number, name in IP_PROTOCOLS.items():
+        if name == word:
+            return number
+    number = _number(text)
+    if not 1 <= number < 2**8:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a protocol{nearest(word, IP_PROTOCOLS.values())}: "
+            "a name of /etc/protocols, or 1 to 255"
+        )
+    return number

@@ -40,7 +40,9 @@ def _selector(rule: Rule) -> object:
     """What rules of one line have in common. The two rules that let strangers pass count as one."""
     if rule.action in {Action.GOTO, Action.NOP}:
         return "bypass"
-    return (rule.src, rule.dst, rule.iif, rule.oif, rule.mark, rule.mask, rule.invert, rule.action)
+    more = (rule.tos, rule.ip_proto, rule.sport, rule.dport, rule.uids)
+    selector = (rule.src, rule.dst, rule.iif, rule.oif, rule.mark, rule.mask, rule.invert)
+    return (*selector, *more, rule.action)
 
 
 def _line(group: Marked, table: int) -> Line:
@@ -67,7 +69,8 @@ def _words(rules: Sequence[Rule], table: int) -> tuple[str, str]:
         if jump is None:
             return "end of a jump", ""
         return f"from outside {_short(jump.src)}", f"skip to {jump.goto}"
-    if first.action is not Action.LOOKUP or first.iif or first.mark or first.invert:
+    unlike = first.iif or first.mark or first.invert or first.asks_more
+    if first.action is not Action.LOOKUP or unlike:
         return clean(str(first).partition(": ")[2]), ""
     under = ", then ".join(_tier(rule, table) for rule in rules)
     if first.dst:
@@ -97,6 +100,8 @@ def _numbers(rules: Sequence[Rule]) -> str:
 def _sources(rule: Rule) -> str:
     """What a rule's address is one of, empty for a rule that has none or asks for more."""
     if rule.action is not Action.LOOKUP or rule.iif or rule.oif or rule.mark or rule.invert:
+        return ""
+    if rule.asks_more:
         return ""
     if rule.dst:
         return "" if rule.src else TO
