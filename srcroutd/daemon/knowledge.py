@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 
 from srcroutd.core import entries
 from srcroutd.core.config import Config
@@ -129,23 +130,28 @@ class Knowledge:
                 self._audit.say(entry)
 
     async def save(self) -> None:
-        """Write what changed since the last call, off the loop."""
+        """Write what changed since it was last written, off the loop; what cannot be written now is
+        tried again at the next call.
+        """
         inventory, numbers = self._saved
         wanted = Numbers(self.domain, self.former, self.seating)
         facts = replace(self.inventory, pending={}, unlisted=frozenset())
         # Facts that a person wrote stand in the configuration and are never remembered.
         if facts.enis and not facts.final and facts != inventory:
-            await self._write(
-                lambda: self._store.save_inventory(facts, time.time()), "inventory.json"
-            )
+            save = partial(self._store.save_inventory, facts, time.time())
+            if await self._written(save, "inventory.json"):
+                inventory = facts
         if wanted != numbers and (wanted.seating.seats or numbers):
-            await self._write(lambda: self._store.save_numbers(wanted), "numbers.json")
-        self._saved = (facts, wanted)
+            save = partial(self._store.save_numbers, wanted)
+            if await self._written(save, "numbers.json"):
+                numbers = wanted
+        self._saved = (inventory, numbers)
 
-    async def _write(self, write: Callable[[], None], name: str) -> None:
+    async def _written(self, write: Callable[[], None], name: str) -> bool:
         try:
             await asyncio.to_thread(write)
         except OSError as error:
             self._audit.once(f"write {name}", entries.state_unwritable(name, error))
-        else:
-            self._audit.over(f"write {name}", entries.state_writable(name))
+            return False
+        self._audit.over(f"write {name}", entries.state_writable(name))
+        return True

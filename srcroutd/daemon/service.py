@@ -27,6 +27,7 @@ from srcroutd.daemon.places import Places, lock
 from srcroutd.daemon.reconciler import Reconciler
 from srcroutd.daemon.store import Store
 from srcroutd.daemon.trial import Trial
+from srcroutd.kernel.capability import require_net_admin
 from srcroutd.kernel.events import Events
 from srcroutd.kernel.requests import Requests
 from srcroutd.providers.registry import resolve
@@ -223,6 +224,7 @@ def serve(places: Places, audit: Audit, *, once: bool) -> Exit:
     """Run the daemon in the foreground. Raises OperatorError with a sentence and an exit code."""
     config = load(places.config)
     resolve(config.provider)
+    require_net_admin()
     with lock(places.runtime):
         return asyncio.run(_serve(places, config, audit, once=once))
 

@@ -7,12 +7,11 @@ about. Promise: nothing that concerns us is missed unnoticed. What the kernel ha
 """
 
 import errno
-import socket
 from dataclasses import dataclass
 from struct import Struct
 
 from srcroutd.kernel.bpf import attach, event_filter
-from srcroutd.kernel.request_socket import force_receive_buffer
+from srcroutd.kernel.netlink_socket import force_receive_buffer, open_socket
 from srcroutd.kernel.wire import (
     RTM_DELADDR,
     RTM_DELLINK,
@@ -79,11 +78,7 @@ class Events:
         self, tables: range, own_portid: int, receive_buffer: int = _RECEIVE_BUFFER
     ) -> None:
         """Listen. ``own_portid`` is ``Requests.portid``; ``receive_buffer`` is in bytes."""
-        self._socket = socket.socket(
-            socket.AF_NETLINK,
-            socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK,
-            socket.NETLINK_ROUTE,
-        )
+        self._socket = open_socket()
         try:
             force_receive_buffer(self._socket, receive_buffer)
             attach(self._socket, event_filter(tables, own_portid))

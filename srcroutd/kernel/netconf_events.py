@@ -13,7 +13,7 @@ import socket
 from dataclasses import dataclass
 from struct import Struct
 
-from srcroutd.kernel.request_socket import force_receive_buffer
+from srcroutd.kernel.netlink_socket import force_receive_buffer
 from srcroutd.kernel.wire import S32, attributes
 
 _RTNLGRP_IPV4_NETCONF = 24

@@ -9,8 +9,8 @@ import errno
 import socket
 
 from srcroutd.core.marking_nft import TABLE
+from srcroutd.kernel.netlink_socket import force_receive_buffer
 from srcroutd.kernel.nft_generation import NETLINK_NETFILTER
-from srcroutd.kernel.request_socket import force_receive_buffer
 
 _NFNLGRP_NFTABLES = 7
 _NAME = TABLE.encode() + b"\0"

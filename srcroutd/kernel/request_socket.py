@@ -6,13 +6,12 @@ and is whole. A socket that raised anything is in an unknown state: close it, ta
 """
 
 import errno
-import socket
 
 from srcroutd.kernel.errors import KernelLacks, TornDump
+from srcroutd.kernel.netlink_socket import force_receive_buffer, open_socket
 
 _SOL_NETLINK = 270
 _NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK = 10, 11, 12
-_SO_RCVBUFFORCE = 33
 _RECEIVE_BUFFER = 1 << 20
 """Room for the refusals of a whole window: each costs about a kilobyte of it, the stock one holds
 200.
@@ -27,12 +26,11 @@ class RequestSocket:
     __slots__ = ("_socket", "portid")
 
     def __init__(self, portid: int = 0) -> None:
-        """Open; ``portid`` 0 lets the kernel choose one. Raises KernelLacks before Linux 4.20."""
-        self._socket = socket.socket(
-            socket.AF_NETLINK,
-            socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK,
-            socket.NETLINK_ROUTE,
-        )
+        """Open; ``portid`` 0 lets the kernel choose one.
+
+        Raises KernelLacks before Linux 4.20 and where there is no rtnetlink.
+        """
+        self._socket = open_socket()
         try:
             self._set_up(portid)
         except BaseException:
@@ -77,16 +75,6 @@ class RequestSocket:
     def close(self) -> None:
         """Give the port id back; a dump under way ends."""
         self._socket.close()
-
-
-def force_receive_buffer(sock: socket.socket, size: int) -> None:
-    """Ask for ``size`` bytes beyond net.core.rmem_max; without CAP_NET_ADMIN, as much as is
-    allowed.
-    """
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, size)
-    except PermissionError:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
 
 def _torn(where: str, error: OSError) -> TornDump:

@@ -214,6 +214,15 @@ def test_without_the_right_to_change_routing_it_says_so(host: Host) -> None:
     same("", host.ours())
 
 
+def test_it_says_so_too_where_nothing_is_to_be_changed_yet(host: Host) -> None:
+    daemon = host.start()
+    full = host.settled()
+    daemon.stop()
+    code, said = host.run(below=NO_CAPABILITIES)
+    assert (code, "CAP_NET_ADMIN" in said) == (77, True), said
+    same(full, host.ours())
+
+
 def test_the_watchdog_is_fed_by_a_loop_that_moves_and_not_by_one_that_is_stuck(host: Host) -> None:
     daemon = host.start(watchdog_s=0.4)
     time.sleep(1.0)

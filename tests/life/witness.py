@@ -4,7 +4,7 @@ import socket
 from types import TracebackType
 from typing import Self
 
-from srcroutd.kernel.request_socket import force_receive_buffer
+from srcroutd.kernel.netlink_socket import force_receive_buffer
 from srcroutd.kernel.stranger import describe
 from srcroutd.kernel.wire import (
     MESSAGE,
