@@ -48,16 +48,19 @@ packages: ## deb, rpm, arch, wheel, sdist and bill of materials, into dist/; doc
 	@packaging/debian.sh venv
 	@packaging/packages.sh $(ARGS)
 
-e2e: system development packages ## the package on booted Debian 12, Ubuntu 24.04 and Debian 13: systemd, neighbours, bad days
+e2e: system development ## the package on booted Debian 12, Ubuntu 24.04 and Debian 13: systemd, neighbours, bad days
 	@packaging/debian.sh venv mmdebstrap systemd-nspawn
+	@packaging/packages.sh --form deb --arch amd64 >/dev/null
 	@$(BIN)/python -m pytest tests/e2e $(ARGS)
 
-coexistence: system development packages ## what neighbours break and how soon it is whole again, into docs/coexistence.md
+coexistence: system development ## what neighbours break and how soon it is whole again, into docs/coexistence.md
 	@packaging/debian.sh venv mmdebstrap systemd-nspawn
+	@packaging/packages.sh --form deb --arch amd64 >/dev/null
 	@$(BIN)/python -m tests.e2e.coexistence --write $(ARGS)
 
-e2e-vm: system development packages ## the package in a virtual machine: PCI hot-plug, power cut; 15 minutes
+e2e-vm: system development ## the package in a virtual machine: PCI hot-plug, power cut; 15 minutes
 	@packaging/debian.sh venv mmdebstrap qemu-system-x86_64 mke2fs cpio
+	@packaging/packages.sh --form deb --arch amd64 >/dev/null
 	@$(BIN)/python -m pytest tests/e2e_vm $(ARGS)
 
 venv: ## just .venv, with srcroutd and srcroutctl in it

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from srcroutd.core import entries
 from srcroutd.core.config import Config
@@ -139,19 +140,19 @@ class Knowledge:
         # Facts that a person wrote stand in the configuration and are never remembered.
         if facts.enis and not facts.final and facts != inventory:
             save = partial(self._store.save_inventory, facts, time.time())
-            if await self._written(save, "inventory.json"):
+            if await self._written(save, self._store.inventory):
                 inventory = facts
         if wanted != numbers and (wanted.seating.seats or numbers):
             save = partial(self._store.save_numbers, wanted)
-            if await self._written(save, "numbers.json"):
+            if await self._written(save, self._store.numbers):
                 numbers = wanted
         self._saved = (inventory, numbers)
 
-    async def _written(self, write: Callable[[], None], name: str) -> bool:
+    async def _written(self, write: Callable[[], None], file: Path) -> bool:
         try:
             await asyncio.to_thread(write)
         except OSError as error:
-            self._audit.once(f"write {name}", entries.state_unwritable(name, error))
+            self._audit.once(f"write {file}", entries.state_unwritable(str(file), error))
             return False
-        self._audit.over(f"write {name}", entries.state_writable(name))
+        self._audit.over(f"write {file}", entries.state_writable(str(file)))
         return True

@@ -231,12 +231,15 @@ def serve(places: Places, audit: Audit, *, once: bool) -> Exit:
 
 async def _serve(places: Places, config: Config, audit: Audit, *, once: bool) -> Exit:
     service = Service(places, config, audit)
+    found: OperatorError | None = None
     try:
         if once:
             return await service.once()
         await service.run()
     except* OperatorError as group:
-        raise _first(group) from None
+        found = _first(group)
+    if found:  # raised up there, it would come out wrapped in a group
+        raise found
     return Exit.OK
 
 

@@ -46,12 +46,12 @@ class Store:
     """The state directory."""
 
     def __init__(self, directory: Path) -> None:
-        self._numbers = directory / "numbers.json"
-        self._inventory = directory / "inventory.json"
+        self.numbers = directory / "numbers.json"
+        self.inventory = directory / "inventory.json"
 
     def load_numbers(self) -> Numbers | None:
         """The numbers of earlier runs, None on the first. Raises Damaged."""
-        content = _load(self._numbers)
+        content = _load(self.numbers)
         if content is None:
             return None
         try:
@@ -60,11 +60,11 @@ class Store:
                 for seat in content["seats"]
             )
             if len({seat.number for seat in seats}) != len(seats):
-                raise Damaged(self._numbers, "two ENIs share a number")
+                raise Damaged(self.numbers, "two ENIs share a number")
             former = tuple(_domain(domain) for domain in content["former"])
             return Numbers(_domain(content["domain"]), former, Seating(seats))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise Damaged(self._numbers, f"{type(error).__name__} at {error}") from None
+            raise Damaged(self.numbers, f"{type(error).__name__} at {error}") from None
 
     def save_numbers(self, numbers: Numbers) -> None:
         """Write the numbers. Raises OSError."""
@@ -73,7 +73,7 @@ class Store:
             for seat in numbers.seating.seats
         ]
         _save(
-            self._numbers,
+            self.numbers,
             {
                 "domain": _domain_json(numbers.domain),
                 "former": [_domain_json(domain) for domain in numbers.former],
@@ -88,7 +88,7 @@ class Store:
         A clock that stands before the file's own time proves nothing about its age: the facts are
         used.
         """
-        content = _load(self._inventory)
+        content = _load(self.inventory)
         if content is None:
             return None
         try:
@@ -96,12 +96,12 @@ class Store:
             enis = [_eni(eni) for eni in content["enis"]]
             source, primary = str(content["source"]), content["primary"]
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise Damaged(self._inventory, f"{type(error).__name__} at {error}") from None
+            raise Damaged(self.inventory, f"{type(error).__name__} at {error}") from None
         if age_s > max_age_s:
-            raise Damaged(self._inventory, f"older than max_age, {age_s / 86400:.0f} days")
+            raise Damaged(self.inventory, f"older than max_age, {age_s / 86400:.0f} days")
         said = [text for eni in enis for text in refusals(eni)] + list(clashes(enis).values())
         if said:
-            raise Damaged(self._inventory, said[0])
+            raise Damaged(self.inventory, said[0])
         return Inventory(
             f"{source.removesuffix(' (remembered)')} (remembered)",
             {eni.mac: eni for eni in enis},
@@ -111,7 +111,7 @@ class Store:
     def save_inventory(self, inventory: Inventory, now: float) -> None:
         """Write the facts. Raises OSError."""
         _save(
-            self._inventory,
+            self.inventory,
             {
                 "saved_at": now,
                 "source": inventory.source,

@@ -26,7 +26,7 @@ def start_on_a_full_disk(host: Host) -> tuple[Running, Path]:
 def test_routing_goes_on_and_what_could_not_be_written_is_written_later(host: Host) -> None:
     daemon, state = start_on_a_full_disk(host)
     assert "table 18002" in host.settled()
-    daemon.wait_said("ERROR", "cannot write numbers.json: No space left on device")
+    daemon.wait_said("ERROR", "cannot write", "numbers.json: No space left on device")
     host.ip("link set eth1 down", "link set eth1 up")
     host.settled()
     assert len(daemon.said("cannot write")) == 1

@@ -214,6 +214,15 @@ def test_without_the_right_to_change_routing_it_says_so(host: Host) -> None:
     same("", host.ours())
 
 
+def test_a_right_that_ends_at_the_namespaces_owner_is_said_when_the_kernel_says_so(
+    host: Host,
+) -> None:
+    for options in ((), ("--once",)):
+        code, said = host.run(*options, below=("unshare", "--user", "--map-root-user"))
+        assert (code, "CAP_NET_ADMIN" in said, "bug" in said) == (77, True, False), said
+    same("", host.ours())
+
+
 def test_it_says_so_too_where_nothing_is_to_be_changed_yet(host: Host) -> None:
     daemon = host.start()
     full = host.settled()

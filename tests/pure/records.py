@@ -105,8 +105,10 @@ def of_everything() -> list[Entry]:
         entries.seats_exhausted("eni-99"),
         entries.seat_recovered(Seat(1, "eni-1", "00:16:3e:00:00:01")),
         entries.state_damaged("/var/lib/srcroutd/numbers.json", "not JSON"),
-        entries.state_unwritable("numbers.json", OSError(28, "No space left on device")),
-        entries.state_writable("numbers.json"),
+        entries.state_unwritable(
+            "/var/lib/srcroutd/numbers.json", OSError(28, "No space left on device")
+        ),
+        entries.state_writable("/var/lib/srcroutd/numbers.json"),
         entries.facts_of_another(),
         entries.not_delivered(3, "see stderr"),
         entries.cannot_listen("/run/srcroutd/control.sock", "Permission denied"),
