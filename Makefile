@@ -59,7 +59,7 @@ coexistence: system development ## what neighbours break and how soon it is whol
 	@$(BIN)/python -m tests.e2e.coexistence --write $(ARGS)
 
 e2e-vm: system development ## the package in a virtual machine: PCI hot-plug, power cut; 15 minutes
-	@packaging/debian.sh venv mmdebstrap qemu-system-x86_64 mke2fs cpio
+	@packaging/debian.sh venv mmdebstrap qemu-system-x86_64 qemu-img dnsmasq mke2fs
 	@packaging/packages.sh --form deb --arch amd64 >/dev/null
 	@$(BIN)/python -m pytest tests/e2e_vm $(ARGS)
 

@@ -10,6 +10,7 @@ PATH=$PATH:/usr/sbin:/sbin # where ip and nft live, outside an ordinary user's P
 declare -A brought_by=(
     [ip]=iproute2 [nft]=nftables [nsenter]=util-linux [unshare]=util-linux [mke2fs]=e2fsprogs
     [systemd-nspawn]=systemd-container [qemu-system-x86_64]=qemu-system-x86
+    [qemu-img]=qemu-utils [dnsmasq]=dnsmasq-base
 )
 
 is_there() {

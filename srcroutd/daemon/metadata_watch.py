@@ -1,5 +1,5 @@
-"""When to ask the provider: at once for a new NIC, with growing pauses while one waits, else
-slowly.
+"""When to ask the provider: at once for a new NIC, with growing pauses while one waits or the
+provider fails, else slowly. A way to it that was not there before ends the growing.
 
 One task reads, so there is never more than one read under way and all NICs share it (FIELD:
 throttling).
@@ -12,6 +12,7 @@ from contextlib import aclosing
 from random import random
 
 from srcroutd.core.inventory import Reading, Unknown
+from srcroutd.core.net import IP, Address, Link
 from srcroutd.core.pacing import Backoff, Budget
 from srcroutd.providers.base import Provider
 
@@ -39,6 +40,8 @@ class MetadataWatch:
         self._retry_after_s = 0.0
         self._luck = random()
         self._asking: list[asyncio.Future[None]] = []
+        self._seen: tuple[tuple[Link, ...], tuple[Address, ...]] = ((), ())
+        self._ways: frozenset[tuple[int, IP]] = frozenset()
 
     async def read_now(self) -> None:
         """Wait for a read that begins after this call; its parts have been delivered then.
@@ -55,6 +58,18 @@ class MetadataWatch:
         self._unexplained = unexplained
         self._asked &= unexplained
         if unexplained - self._asked:
+            self._wake.set()
+
+    def network(self, links: tuple[Link, ...], addresses: tuple[Address, ...]) -> None:
+        """Tell what the host can talk by. Where reads fail, an address or carrier that was missing
+        is a reason to try again soon: the lease may have come after minutes.
+        """
+        if links is self._seen[0] and addresses is self._seen[1]:
+            return
+        self._seen = (links, addresses)
+        before, self._ways = self._ways, _ways(links, addresses)
+        if self._failing.failures and self._ways - before:
+            self._failing = Backoff(0.5, 60.0).failed()
             self._wake.set()
 
     async def run(self) -> None:
@@ -121,3 +136,13 @@ class MetadataWatch:
         self._asked |= about
         self._failing = self._failing.failed() if failed else Backoff(0.5, 60.0)
         self._waiting = Backoff(0.2, self._refresh_s).failed() if fresh else self._waiting.failed()
+
+
+def _ways(links: tuple[Link, ...], addresses: tuple[Address, ...]) -> frozenset[tuple[int, IP]]:
+    """The addresses that can be used now, each with its NIC."""
+    usable = {link.index for link in links if link.up and link.carrier and not link.loopback}
+    return frozenset(
+        (address.index, address.ip)
+        for address in addresses
+        if address.index in usable and not address.tentative
+    )

@@ -150,6 +150,7 @@ class Service:
         outcome = await self._reconciler.round()
         if self._watch:
             self._watch.explain(outcome.joined.unexplained)
+            self._watch.network(self._eyes.picture.links, self._eyes.picture.addresses)
         self._notify.status(outcome.sentence())
         return outcome
 

@@ -139,11 +139,11 @@ def _build(release: Release, path: Path) -> None:
         made, hook = Path(scratch) / "root", Path(scratch) / "quiet.sh"
         hook.write_text(_QUIET)
         options = ["--variant=minbase", f'--customize-hook=chroot "$1" sh -e <{hook}']
-        _mmdebstrap(release, made, _PACKAGES, options)
+        mmdebstrap(release, made, _PACKAGES, options)
         made.rename(path)
 
 
-def _mmdebstrap(release: Release, path: Path, packages: list[str], options: list[str]) -> None:
+def mmdebstrap(release: Release, path: Path, packages: list[str], options: list[str]) -> None:
     """Run mmdebstrap with the right sources. Raises CannotBuild with its last words."""
     command = [
         "mmdebstrap",
@@ -188,7 +188,7 @@ def _debian_sources(release: Release) -> str:
 def _ubuntu_keys(scratch: Path) -> Path:
     """Ubuntu's key, out of the package of Debian's that carries it."""
     box = scratch / "keys"
-    _mmdebstrap(TRIXIE, box, ["ubuntu-archive-keyring"], ["--variant=extract"])
+    mmdebstrap(TRIXIE, box, ["ubuntu-archive-keyring"], ["--variant=extract"])
     return box / _UBUNTU_KEYS
 
 

@@ -200,3 +200,28 @@ def test_nics_that_come_together_share_one_read(bare: Host, cloud: Cloud) -> Non
     until(lambda: "from 172.16.3.5" in bare.ours(), 2.0, "eth3 has its rules")
     until(lambda: "from 172.16.2.5" in bare.ours(), 2.0, "eth2 has its rules")
     assert len(cloud.requests()) - asked <= 3
+
+
+def wait_for_reads(cloud: Cloud, number: int) -> None:
+    """Wait for the end of so many reads: requests with a silence after them."""
+    for _ in range(number):
+        before = len(cloud.requests())
+        until(lambda before=before: len(cloud.requests()) > before, 20.0, "a read")  # type: ignore[misc]
+        time.sleep(0.2)
+
+
+def test_a_network_that_comes_late_is_a_reason_to_ask_at_once(bare: Host) -> None:
+    bare.plug(ETH0, ETH1, addresses=False)
+    cloud = Cloud(bare, ETH0, ETH1, primary=ETH0.mac)
+    cloud.tell(ETH0.facts(), ETH1.facts(), fault=fault("status", status=500))
+    cloud.start(bare)
+    try:
+        daemon = bare.start(ready=False)
+        # Half a second at first, doubled each time: the next pause is four seconds at the least.
+        wait_for_reads(cloud, 5)
+        cloud.tell(ETH0.facts(), ETH1.facts())
+        bare.ip(*ETH0.address_lines(), *ETH1.address_lines())
+        until(lambda: "from 172.16.1.5 lookup 18001" in bare.ours(), 2.0, "eth1 has its rules")
+        assert daemon.said("answers again")
+    finally:
+        cloud.stop()
