@@ -59,7 +59,7 @@ class Server:
         try:
             while True:
                 try:
-                    connection, _ = await loop.sock_accept(self._door.listener)
+                    connection = await _accepted(loop, self._door.listener)
                 except OSError:
                     await asyncio.sleep(POOR_S)
                     continue
@@ -100,6 +100,32 @@ class Server:
 
         known = self._door.rights
         return Hall(Site(CONTROL if known else METRICS, known), self._desk, self._limits)
+
+
+async def _accepted(loop: asyncio.AbstractEventLoop, listener: socket.socket) -> socket.socket:
+    """The next connection. Raises OSError.
+
+    Not ``loop.sock_accept``: cancelled in the very turn in which somebody comes, that one takes him
+    in all the same, loses him, and has the loop print a traceback.
+    """
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except (BlockingIOError, InterruptedError):
+            somebody = loop.create_future()
+            loop.add_reader(listener.fileno(), _ring, somebody)
+            try:
+                await somebody
+            finally:
+                loop.remove_reader(listener.fileno())
+        else:
+            connection.settimeout(0.0)
+            return connection
+
+
+def _ring(somebody: "asyncio.Future[None]") -> None:
+    if not somebody.done():
+        somebody.set_result(None)
 
 
 def _caller(door: Door, connection: socket.socket) -> Caller:

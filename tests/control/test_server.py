@@ -1,5 +1,6 @@
 """The control socket as its clients see it: every page, every no, and the record as it happens."""
 
+import asyncio
 import json
 import shutil
 import socket
@@ -24,6 +25,7 @@ from srcroutd.control.documents import (
 from srcroutd.control.limits import Limits
 from srcroutd.control.mailbox import TOO_SLOW
 from srcroutd.control.pages import CONTROL
+from srcroutd.control.server import control_server
 from srcroutd.core.entries import applied, once_done, ready
 from srcroutd.core.entry import Kind, Who
 from srcroutd.core.errors import Exit, OperatorError
@@ -310,3 +312,27 @@ def test_curl_understands_every_answer(scene: Scene) -> None:
         done = subprocess.run(asked, capture_output=True, check=True, timeout=20)
         assert done.stdout
         assert done.stderr == b""
+
+
+def test_somebody_who_comes_as_the_door_is_closed_is_turned_away_without_a_word(
+    folder: Path,
+) -> None:
+    complaints: list[dict[str, Any]] = []
+
+    async def story() -> None:
+        asyncio.get_running_loop().set_exception_handler(
+            lambda _loop, context: complaints.append(context)
+        )
+        for number in range(20):
+            path = folder / f"{number}.sock"
+            serving = asyncio.create_task(control_server(path, Desk(a_view())).run())
+            await asyncio.sleep(0.01)
+            with socket.socket(socket.AF_UNIX) as visitor:
+                visitor.connect(str(path))
+                # In this turn the loop sees him come, and in the same turn the door is closed.
+                await asyncio.sleep(0)
+                serving.cancel()
+                await asyncio.wait([serving])
+
+    asyncio.run(story())
+    assert complaints == []
