@@ -51,7 +51,7 @@ class Store:
 
     def load_numbers(self) -> Numbers | None:
         """The numbers of earlier runs, None on the first. Raises Damaged."""
-        content = _load(self.numbers)
+        content = load_file(self.numbers)
         if content is None:
             return None
         try:
@@ -72,7 +72,7 @@ class Store:
             {"number": seat.number, "eni": seat.eni, "mac": seat.mac}
             for seat in numbers.seating.seats
         ]
-        _save(
+        save_file(
             self.numbers,
             {
                 "domain": _domain_json(numbers.domain),
@@ -88,7 +88,7 @@ class Store:
         A clock that stands before the file's own time proves nothing about its age: the facts are
         used.
         """
-        content = _load(self.inventory)
+        content = load_file(self.inventory)
         if content is None:
             return None
         try:
@@ -110,7 +110,7 @@ class Store:
 
     def save_inventory(self, inventory: Inventory, now: float) -> None:
         """Write the facts. Raises OSError."""
-        _save(
+        save_file(
             self.inventory,
             {
                 "saved_at": now,
@@ -121,7 +121,8 @@ class Store:
         )
 
 
-def _load(file: Path) -> dict[str, Any] | None:
+def load_file(file: Path) -> dict[str, Any] | None:
+    """The content of a state file of our schema, None where there is none. Raises Damaged."""
     try:
         with file.open("rb") as opened:
             raw = opened.read(SIZE_LIMIT + 1)
@@ -138,7 +139,8 @@ def _load(file: Path) -> dict[str, Any] | None:
     return content
 
 
-def _save(file: Path, content: Mapping[str, Any]) -> None:
+def save_file(file: Path, content: Mapping[str, Any]) -> None:
+    """Write a state file atomically, for its directory's owner alone. Raises OSError."""
     raw = json.dumps({"schema": SCHEMA, **content}, indent=1, sort_keys=True).encode() + b"\n"
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = file.with_suffix(".new")

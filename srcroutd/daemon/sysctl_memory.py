@@ -14,7 +14,7 @@ from typing import Any
 
 from srcroutd.core.sysctl_plan import Change, Memory, Place
 from srcroutd.core.sysctls import Knob
-from srcroutd.daemon.store import Damaged, _load, _save
+from srcroutd.daemon.store import Damaged, load_file, save_file
 
 _FILES = frozenset(knob.file for knob in Knob)
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2})+", re.ASCII)
@@ -32,7 +32,7 @@ class SysctlMemory:
         set aside then.
         """
         try:
-            content = _load(self._file)
+            content = load_file(self._file)
             return {} if content is None else self._read(content, epoch)
         except Damaged:
             with suppress(OSError):
@@ -54,7 +54,7 @@ class SysctlMemory:
             }
             for place, change in sorted(memory.items())
         ]
-        _save(self._file, {"epoch": epoch, "changes": changes})
+        save_file(self._file, {"epoch": epoch, "changes": changes})
 
     def _read(self, content: Mapping[str, Any], epoch: str) -> Memory:
         try:

@@ -6,12 +6,11 @@ about. Promise: nothing that concerns us is missed unnoticed. What the kernel ha
 (``bpf``).
 """
 
-import errno
 from dataclasses import dataclass
 from struct import Struct
 
 from srcroutd.kernel.bpf import attach, event_filter
-from srcroutd.kernel.netlink_socket import force_receive_buffer, open_socket
+from srcroutd.kernel.netlink_socket import drained, force_receive_buffer, open_socket
 from srcroutd.kernel.wire import (
     RTM_DELADDR,
     RTM_DELLINK,
@@ -99,15 +98,9 @@ class Events:
         nics: set[int] = set()
         lost = False
         buffer = bytearray(_START.size)
-        for _ in range(limit):
-            try:
-                # The rest of a longer message is not copied: its type and NIC are all we want.
-                size = self._socket.recv_into(buffer)
-            except BlockingIOError:
-                break
-            except OSError as error:
-                if error.errno != errno.ENOBUFS:
-                    raise
+        # The rest of a longer message is not copied: its type and NIC are all we want.
+        for size in drained(lambda: self._socket.recv_into(buffer), limit):
+            if size is None:
                 lost = True
                 continue
             if size < _START.size:

@@ -8,12 +8,10 @@ periodic look counts. RTNLGRP_IPV6_NETCONF has nothing for us and is not joined.
 never what changed; what the kernel had no room for makes ``lost``.
 """
 
-import errno
-import socket
 from dataclasses import dataclass
 from struct import Struct
 
-from srcroutd.kernel.netlink_socket import force_receive_buffer
+from srcroutd.kernel.netlink_socket import drained, force_receive_buffer, open_socket
 from srcroutd.kernel.wire import S32, attributes
 
 _RTNLGRP_IPV4_NETCONF = 24
@@ -51,11 +49,7 @@ class NetconfEvents:
 
     def __init__(self, receive_buffer: int = _RECEIVE_BUFFER) -> None:
         """Listen; ``receive_buffer`` is in bytes."""
-        self._socket = socket.socket(
-            socket.AF_NETLINK,
-            socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK,
-            socket.NETLINK_ROUTE,
-        )
+        self._socket = open_socket()
         try:
             force_receive_buffer(self._socket, receive_buffer)
             self._socket.bind((0, 1 << (_RTNLGRP_IPV4_NETCONF - 1)))
@@ -73,18 +67,10 @@ class NetconfEvents:
         """
         indexes: set[int] = set()
         lost = False
-        for _ in range(limit):
-            try:
-                datagram = self._socket.recv(_DATAGRAM)
-            except BlockingIOError:
-                break
-            except OSError as error:
-                if error.errno != errno.ENOBUFS:
-                    raise
+        for datagram in drained(lambda: self._socket.recv(_DATAGRAM), limit):
+            if datagram is None:
                 lost = True
-                continue
-            index = _whose_rp_filter(datagram)
-            if index is not None:
+            elif (index := _whose_rp_filter(datagram)) is not None:
                 indexes.add(index)
         nics = frozenset(index for index in indexes if index > 0)
         return NetconfBells(nics, _ALL in indexes, lost)

@@ -1,12 +1,18 @@
-"""A NETLINK_ROUTE socket that does not block, or the sentence that says why there is none."""
+"""What our netlink sockets have in common: a NETLINK_ROUTE socket that does not block (or the
+sentence that says why there is none), its receive buffer, and the reading of events.
+"""
 
 import errno
 import socket
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from srcroutd.kernel.errors import KernelLacks
 
 _REFUSED = frozenset({errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EPERM, errno.EACCES})
 _SO_RCVBUFFORCE = 33
+
+T = TypeVar("T")
 
 
 def open_socket() -> socket.socket:
@@ -34,3 +40,20 @@ def force_receive_buffer(sock: socket.socket, size: int) -> None:
         sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, size)
     except PermissionError:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+
+
+def drained(read: Callable[[], T], limit: int) -> Iterator[T | None]:
+    """What ``read`` gives until nothing is left, or ``limit`` times; None where events were lost
+    for want of room (ENOBUFS, netlink(7)).
+    """
+    for _ in range(limit):
+        try:
+            found = read()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                raise
+            yield None
+        else:
+            yield found

@@ -5,11 +5,10 @@ without our name says nothing to us and is not taken apart. What the kernel had 
 look again. Our own changes ring too, by another process; a look finds nothing to do then.
 """
 
-import errno
 import socket
 
 from srcroutd.core.marking_nft import TABLE
-from srcroutd.kernel.netlink_socket import force_receive_buffer
+from srcroutd.kernel.netlink_socket import drained, force_receive_buffer
 from srcroutd.kernel.nft_generation import NETLINK_NETFILTER
 
 _NFNLGRP_NFTABLES = 7
@@ -48,18 +47,10 @@ class NftEvents:
         socket readable.
         """
         rings = False
-        for _ in range(limit):
-            try:
-                size = self._socket.recv_into(self._buffer)
-            except BlockingIOError:
-                break
-            except OSError as error:
-                if error.errno != errno.ENOBUFS:
-                    raise
-                rings = True
-                continue
-            # One that fills the buffer may have been cut before our name.
-            rings = rings or size == _DATAGRAM or self._buffer.find(_NAME, 0, size) >= 0
+        for size in drained(lambda: self._socket.recv_into(self._buffer), limit):
+            # None: lost. One that fills the buffer may have been cut before our name.
+            unsure = size is None or size == _DATAGRAM
+            rings = rings or unsure or self._buffer.find(_NAME, 0, size) >= 0
         return rings
 
     def close(self) -> None:
