@@ -1,15 +1,15 @@
 """The words and fields of the entries: from what happened to an ``Entry`` (those about changes of
-metadata are in ``difference``).
+metadata are in ``difference``, those about the configuration in ``entries_config``).
 
 An entry says what happened, to whom and why, so that it can be read alone and found by its fields.
 """
 
 from dataclasses import replace
 
-from srcroutd.core.entry import GENERATION, Entry, Kind, Who
+from srcroutd.core.entry import GENERATION, Entry, Kind, Who, entry_of
 from srcroutd.core.inventory import Unknown
 from srcroutd.core.net import Network, Route, Rule
-from srcroutd.core.numbering import Domain, Seat
+from srcroutd.core.numbering import Seat
 from srcroutd.core.plan import Operation
 from srcroutd.core.view import Refusal
 
@@ -30,7 +30,7 @@ def applied(operation: Operation, who: Who, generation: int) -> Entry:
     if operation.replaces:
         fields["SRCROUTD_WAS"] = _was(operation.replaces, operation.thing)
         was = f"; was: {fields['SRCROUTD_WAS']}"
-    return _entry(
+    return entry_of(
         _APPLIED[type(operation.thing), operation.verb],
         f"generation {generation}  {who}  {fields['SRCROUTD_OPERATION']}  "
         f"({operation.because}{was})",
@@ -42,7 +42,7 @@ def refused(refusal: Refusal, who: Who) -> Entry:
     """The kernel did not take an operation."""
     fields = _operation_fields(refusal.operation, who)
     fields |= {"SRCROUTD_ERRNO": str(refusal.errno), "SRCROUTD_ERROR": refusal.words}
-    return _entry(
+    return entry_of(
         Kind.OPERATION_REFUSED,
         f"{who}: kernel refused {fields['SRCROUTD_OPERATION']}: {refusal.words}",
         fields,
@@ -51,7 +51,7 @@ def refused(refusal: Refusal, who: Who) -> Entry:
 
 def contested(operation: Operation, who: Who, rival: str) -> Entry:
     """What we put is undone again and again; ``rival`` is a sentence on who it may be."""
-    return _entry(
+    return entry_of(
         Kind.CONTESTED,
         f"contested: {who}: {operation.thing} is undone again and again; tried again with growing "
         f"pauses. {rival}",
@@ -61,12 +61,12 @@ def contested(operation: Operation, who: Who, rival: str) -> Entry:
 
 def unsettled(why: str) -> Entry:
     """A round ended without all being in sync, and no other entry says why."""
-    return _entry(Kind.UNSETTLED, f"not in sync: {why}; tried again", {"SRCROUTD_BECAUSE": why})
+    return entry_of(Kind.UNSETTLED, f"not in sync: {why}; tried again", {"SRCROUTD_BECAUSE": why})
 
 
 def settled() -> Entry:
     """All is in sync after ``unsettled``."""
-    return _entry(Kind.SETTLED, "in sync again", {})
+    return entry_of(Kind.SETTLED, "in sync again", {})
 
 
 def shadow_words(route: Route) -> str:
@@ -85,18 +85,18 @@ def shadowed(route: Route) -> Entry:
         "SRCROUTD_KIND": "route",
         "SRCROUTD_TABLE": str(route.table),
     }
-    return _entry(Kind.SHADOWED, f"conflict: {shadow_words(route)}", fields)
+    return entry_of(Kind.SHADOWED, f"conflict: {shadow_words(route)}", fields)
 
 
 def shadow_gone(place: str) -> Entry:
     """A stranger's route no longer stands beside ours; ``place`` is its table and destination."""
     table, _, _ = place.partition(" ")
-    return _entry(Kind.SHADOW_GONE, f"no longer in conflict: {place}", {"SRCROUTD_TABLE": table})
+    return entry_of(Kind.SHADOW_GONE, f"no longer in conflict: {place}", {"SRCROUTD_TABLE": table})
 
 
 def eni_waits(mac: str, nic: str, why: str) -> Entry:
     """Metadata lists a NIC of which it does not yet say enough."""
-    return _entry(
+    return entry_of(
         Kind.ENI_WAITS,
         f"metadata: {mac} waits: {why}",
         {**Who(nic).fields(), "SRCROUTD_MAC": mac, "SRCROUTD_BECAUSE": why},
@@ -105,7 +105,7 @@ def eni_waits(mac: str, nic: str, why: str) -> Entry:
 
 def metadata_unknown(unknown: Unknown) -> Entry:
     """The provider could not tell."""
-    return _entry(
+    return entry_of(
         Kind.METADATA_UNKNOWN,
         f"metadata: {unknown.reason}; routing stays as it is",
         {"SRCROUTD_ERROR": unknown.reason, "SRCROUTD_RESULT": unknown.kind},
@@ -114,14 +114,14 @@ def metadata_unknown(unknown: Unknown) -> Entry:
 
 def metadata_answers(source: str) -> Entry:
     """The provider tells again."""
-    return _entry(
+    return entry_of(
         Kind.METADATA_ANSWERS, f"metadata: {source} answers again", {"SRCROUTD_PROVIDER": source}
     )
 
 
 def ready(took_ms: float, status: str) -> Entry:
     """The first round has come to its end."""
-    return _entry(
+    return entry_of(
         Kind.READY,
         f"ready after {took_ms:.0f} ms: {status}",
         {"SRCROUTD_STATUS": status, "SRCROUTD_READY_MS": f"{took_ms:.0f}"},
@@ -130,58 +130,19 @@ def ready(took_ms: float, status: str) -> Entry:
 
 def once_done(status: str) -> Entry:
     """``srcroutd --once`` has come to its end."""
-    return _entry(Kind.ONCE_DONE, status, {"SRCROUTD_STATUS": status})
+    return entry_of(Kind.ONCE_DONE, status, {"SRCROUTD_STATUS": status})
 
 
 def stopped() -> Entry:
     """The daemon ends as it was told to."""
-    return _entry(
+    return entry_of(
         Kind.STOPPED, "stopped; routing stays as it is, srcroutctl cleanup removes it", {}
-    )
-
-
-def reloaded(file: str) -> Entry:
-    """Another configuration is used."""
-    return _entry(Kind.RELOADED, f"reload: {file}", {"SRCROUTD_FILE": file})
-
-
-def reload_refused(file: str, error: str) -> Entry:
-    """The new configuration is not used."""
-    return _entry(
-        Kind.RELOAD_REFUSED,
-        f"reload: {error}; going on with the configuration of before",
-        {"SRCROUTD_FILE": file, "SRCROUTD_ERROR": error},
-    )
-
-
-def trial_began(file: str, seconds: int) -> Entry:
-    """Another configuration is used, for some time only."""
-    return _entry(
-        Kind.TRIAL_BEGAN,
-        f"trial: {file} is used for {seconds} s, then the configuration of before returns unless "
-        "srcroutctl apply --keep is typed",
-        {"SRCROUTD_FILE": file, "SRCROUTD_SECONDS": str(seconds)},
-    )
-
-
-def trial_kept(file: str) -> Entry:
-    """What was on trial stays; ``file`` is where it will be found."""
-    return _entry(Kind.TRIAL_KEPT, f"trial: kept; it becomes {file}", {"SRCROUTD_FILE": file})
-
-
-def trial_returned(file: str) -> Entry:
-    """Nobody confirmed what was on trial."""
-    return _entry(
-        Kind.TRIAL_RETURNED,
-        f"trial: not confirmed in time; the configuration of before is used again, {file} is as it "
-        "was",
-        {"SRCROUTD_FILE": file},
     )
 
 
 def standing_by(deleted: int) -> Entry:
     """A cleanup took away what was ours, and the daemon changes nothing until told."""
-    return _entry(
+    return entry_of(
         Kind.STANDING_BY,
         f"cleanup: {deleted} rules and routes deleted; standing by until srcroutctl reconcile or a "
         "restart",
@@ -191,30 +152,12 @@ def standing_by(deleted: int) -> Entry:
 
 def resumed() -> Entry:
     """The daemon keeps rules and routes again."""
-    return _entry(Kind.RESUMED, "no longer standing by: rules and routes are kept again", {})
-
-
-def numbers_moved(now: Domain, before: Domain) -> Entry:
-    """The configuration wants other numbers than what stands in the kernel."""
-    return _entry(
-        Kind.NUMBERS_MOVED,
-        f"numbers move: from {_domain(before)} to {_domain(now)}",
-        {"SRCROUTD_NUMBERS": _domain(now), "SRCROUTD_WAS": _domain(before)},
-    )
-
-
-def numbers_cleared(former: Domain) -> Entry:
-    """Nothing of ours is left under earlier numbers."""
-    return _entry(
-        Kind.NUMBERS_CLEARED,
-        f"numbers moved: nothing of ours is left under {_domain(former)}",
-        {"SRCROUTD_NUMBERS": _domain(former)},
-    )
+    return entry_of(Kind.RESUMED, "no longer standing by: rules and routes are kept again", {})
 
 
 def seat_conflict(number: int, table: int, why: str) -> Entry:
     """A stranger uses numbers that would have been an ENI's."""
-    return _entry(
+    return entry_of(
         Kind.SEAT_CONFLICT,
         f"conflict: {why}; left alone, other numbers chosen",
         {"SRCROUTD_NUMBER": str(number), "SRCROUTD_TABLE": str(table), "SRCROUTD_BECAUSE": why},
@@ -223,7 +166,7 @@ def seat_conflict(number: int, table: int, why: str) -> Entry:
 
 def seats_exhausted(eni: str) -> Entry:
     """There are no numbers left for an ENI."""
-    return _entry(
+    return entry_of(
         Kind.SEATS_EXHAUSTED,
         f"{eni} gets no numbers: all are in use; widen priorities and tables",
         {"SRCROUTD_ENI": eni},
@@ -232,7 +175,7 @@ def seats_exhausted(eni: str) -> Entry:
 
 def seat_recovered(seat: Seat) -> Entry:
     """An ENI's numbers were read off the kernel."""
-    return _entry(
+    return entry_of(
         Kind.SEAT_RECOVERED,
         f"{seat.eni} keeps number {seat.number}, read off the kernel",
         {
@@ -245,12 +188,12 @@ def seat_recovered(seat: Seat) -> Entry:
 
 def state_damaged(file: str, words: str) -> Entry:
     """A state file cannot be used."""
-    return _entry(Kind.STATE_DAMAGED, words, {"SRCROUTD_FILE": file, "SRCROUTD_ERROR": words})
+    return entry_of(Kind.STATE_DAMAGED, words, {"SRCROUTD_FILE": file, "SRCROUTD_ERROR": words})
 
 
 def state_unwritable(name: str, error: OSError) -> Entry:
     """A state file cannot be written."""
-    return _entry(
+    return entry_of(
         Kind.STATE_UNWRITABLE,
         f"cannot write {name}: {error.strerror}; routing goes on, a reboot will miss it",
         {
@@ -263,12 +206,12 @@ def state_unwritable(name: str, error: OSError) -> Entry:
 
 def state_writable(name: str) -> Entry:
     """A state file can be written again."""
-    return _entry(Kind.STATE_WRITABLE, f"{name} can be written again", {"SRCROUTD_FILE": name})
+    return entry_of(Kind.STATE_WRITABLE, f"{name} can be written again", {"SRCROUTD_FILE": name})
 
 
 def facts_of_another() -> Entry:
     """The remembered facts belong to another machine."""
-    return _entry(
+    return entry_of(
         Kind.FACTS_OF_ANOTHER,
         "the remembered facts name no NIC of this machine (a cloned image?): not used",
         {},
@@ -277,7 +220,7 @@ def facts_of_another() -> Entry:
 
 def not_delivered(number: int, where: str) -> Entry:
     """``number`` entries did not get through; ``where`` says what became of them."""
-    return _entry(
+    return entry_of(
         Kind.NOT_DELIVERED,
         f"{number} entries did not get through: {where}",
         {"SRCROUTD_MISSED": str(number)},
@@ -287,27 +230,25 @@ def not_delivered(number: int, where: str) -> Entry:
 def cannot_listen(where: str, error: str) -> Entry:
     """A socket that people or programs ask at cannot be opened; routing goes on without it."""
     message = f"cannot listen: {error}; routing goes on"
-    return _entry(Kind.CANNOT_LISTEN, message, {"SRCROUTD_SOCKET": where, "SRCROUTD_ERROR": error})
+    return entry_of(
+        Kind.CANNOT_LISTEN, message, {"SRCROUTD_SOCKET": where, "SRCROUTD_ERROR": error}
+    )
 
 
 def cannot_run(error: str, exit_code: int) -> Entry:
     """The program ends with something that the operator can act on."""
-    return _entry(
+    return entry_of(
         Kind.CANNOT_RUN, error, {"SRCROUTD_ERROR": error, "SRCROUTD_EXIT": str(exit_code)}
     )
 
 
 def bug(name: str, error: str, traceback: str) -> Entry:
     """Something that must not happen did."""
-    return _entry(
+    return entry_of(
         Kind.BUG,
         f"this is a bug in srcroutd: {name}: {error}; routing stays as it is",
         {"SRCROUTD_ERROR": f"{name}: {error}", "SRCROUTD_TRACEBACK": traceback},
     )
-
-
-def _entry(kind: Kind, message: str, fields: dict[str, str]) -> Entry:
-    return Entry(kind, message, kind.level, fields)
 
 
 def _operation_fields(operation: Operation, who: Who) -> dict[str, str]:
@@ -340,10 +281,3 @@ def _was(route: Route, now: Rule | Route) -> str:
 
 def _address(source: Network) -> object:
     return source.network_address if source.prefixlen == source.max_prefixlen else source
-
-
-def _domain(domain: Domain) -> str:
-    return (
-        f"protocol {domain.protocol}, priorities {domain.priorities.start}-"
-        f"{domain.priorities.stop - 1}, tables {domain.tables.start}-{domain.tables.stop - 1}"
-    )

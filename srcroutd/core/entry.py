@@ -100,6 +100,11 @@ class Entry:
         return {_plain(name): value for name, value in self.fields.items()}
 
 
+def entry_of(kind: Kind, message: str, fields: dict[str, str]) -> Entry:
+    """An entry of the level that its kind has."""
+    return Entry(kind, message, kind.level, fields)
+
+
 @dataclass(frozen=True, slots=True)
 class Who:
     """Whom an entry is about: the NIC's name and the ENI's id, each empty where it is not known.

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from srcroutd.core import entries
+from srcroutd.core import entries, entries_config
 from srcroutd.core.config import Config
 from srcroutd.core.difference import differences
 from srcroutd.core.inventory import Inventory, Reading, Unknown
@@ -74,7 +74,7 @@ class Knowledge:
         cleared.
         """
         if domain != from_domain:
-            self._audit.say(entries.numbers_moved(domain, from_domain))
+            self._audit.say(entries_config.numbers_moved(domain, from_domain))
         self.domain = domain
         self.former = tuple(d for d in dict.fromkeys((*self.former, from_domain)) if d != domain)
 
@@ -90,7 +90,7 @@ class Knowledge:
         )
         for domain in self.former:
             if domain not in left:
-                self._audit.say(entries.numbers_cleared(domain))
+                self._audit.say(entries_config.numbers_cleared(domain))
         self.former = left
 
     def check_origin(self, macs: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ import os
 import signal
 import time
 
-from srcroutd.core import entries
+from srcroutd.core import entries, entries_config
 from srcroutd.core.config import Config
 from srcroutd.core.errors import Exit, NoProvider, OperatorError
 from srcroutd.daemon.audit import Audit
@@ -184,7 +184,7 @@ class Service:
         try:
             self._take_file()
         except OperatorError as error:
-            self._audit.say(entries.reload_refused(str(self._places.config), str(error)))
+            self._audit.say(entries_config.reload_refused(str(self._places.config), str(error)))
         if self._was_ready:
             self._notify.ready()
 
@@ -192,7 +192,7 @@ class Service:
         """Use what the configuration file says now. Raises OperatorError: all stays as it is."""
         config = load(self._places.config)
         resolve(config.provider)
-        self._audit.say(entries.reloaded(str(self._places.config)))
+        self._audit.say(entries_config.reloaded(str(self._places.config)))
         self._trial.forget()
         self._use(config)
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from srcroutd.core import entries
+from srcroutd.core import entries_config
 from srcroutd.core.config import Config
 from srcroutd.core.errors import Exit, OperatorError
 from srcroutd.daemon.audit import Audit
@@ -59,7 +59,7 @@ class Trial:
         if self._before is None:
             self._before = present
         self._restart_timer(seconds)
-        self._audit.say(entries.trial_began(str(file), seconds))
+        self._audit.say(entries_config.trial_began(str(file), seconds))
         self._use(config)
 
     def keep(self) -> None:
@@ -70,7 +70,7 @@ class Trial:
                 "srcroutd was restarted; next: srcroutctl apply --confirm FILE"
             )
         self.forget()
-        self._audit.say(entries.trial_kept(str(self._config)))
+        self._audit.say(entries_config.trial_kept(str(self._config)))
 
     def forget(self) -> None:
         """End the trial without going back: something newer is used."""
@@ -97,5 +97,5 @@ class Trial:
     def _return(self) -> None:
         before, self._before = self._before, None
         if before is not None:
-            self._audit.say(entries.trial_returned(str(self._config)))
+            self._audit.say(entries_config.trial_returned(str(self._config)))
             self._use(before)

@@ -4,7 +4,7 @@ them.
 
 from ipaddress import ip_address, ip_network
 
-from srcroutd.core import entries
+from srcroutd.core import entries, entries_config
 from srcroutd.core.difference import differences
 from srcroutd.core.entry import Entry, Who
 from srcroutd.core.inventory import Addressing, Eni, Inventory, Unknown
@@ -92,15 +92,15 @@ def of_everything() -> list[Entry]:
         entries.ready(42.4, "in sync"),
         entries.once_done("in sync"),
         entries.stopped(),
-        entries.reloaded("/etc/srcroutd/srcroutd.toml"),
-        entries.reload_refused("/etc/srcroutd/srcroutd.toml", "line 3: unknown key"),
-        entries.trial_began("/etc/srcroutd/srcroutd.toml.trial", 60),
-        entries.trial_kept("/etc/srcroutd/srcroutd.toml"),
-        entries.trial_returned("/etc/srcroutd/srcroutd.toml"),
+        entries_config.reloaded("/etc/srcroutd/srcroutd.toml"),
+        entries_config.reload_refused("/etc/srcroutd/srcroutd.toml", "line 3: unknown key"),
+        entries_config.trial_began("/etc/srcroutd/srcroutd.toml.trial", 60),
+        entries_config.trial_kept("/etc/srcroutd/srcroutd.toml"),
+        entries_config.trial_returned("/etc/srcroutd/srcroutd.toml"),
         entries.standing_by(12),
         entries.resumed(),
-        entries.numbers_moved(Domain(84), Domain()),
-        entries.numbers_cleared(Domain()),
+        entries_config.numbers_moved(Domain(84), Domain()),
+        entries_config.numbers_cleared(Domain()),
         entries.seat_conflict(1, 18001, "table 18001 already holds a stranger's route"),
         entries.seats_exhausted("eni-99"),
         entries.seat_recovered(Seat(1, "eni-1", "00:16:3e:00:00:01")),
