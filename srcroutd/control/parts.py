@@ -177,6 +177,7 @@ class DomainDocument:
     protocol: int
     priorities: BandDocument
     tables: BandDocument
+    policies: BandDocument
 
 
 @dataclass(kw_only=True, repr=False, eq=False)

@@ -312,15 +312,17 @@ def _domain_document(domain: Domain) -> DomainDocument:
         protocol=domain.protocol,
         priorities=BandDocument(first=domain.priorities.start, last=domain.priorities.stop - 1),
         tables=BandDocument(first=domain.tables.start, last=domain.tables.stop - 1),
+        policies=BandDocument(first=domain.policies.start, last=domain.policies.stop - 1),
     )
 
 
 def _domain_of(document: DomainDocument) -> Domain:
-    priorities, tables = document.priorities, document.tables
+    priorities, tables, policies = document.priorities, document.tables, document.policies
     return Domain(
         document.protocol,
         range(priorities.first, priorities.last + 1),
         range(tables.first, tables.last + 1),
+        range(policies.first, policies.last + 1),
     )
 
 

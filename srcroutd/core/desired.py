@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from srcroutd.core.inventory import Eni
 from srcroutd.core.net import IP, Address, Family, Link, Network, Route, RouteType, Rule
+from srcroutd.core.numbering import Domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,40 @@ class Nic:
 
 
 @dataclass(frozen=True, slots=True)
+class HostNic:
+    """One NIC that is an ENI, managed or not, as what concerns the whole host sees it.
+
+    ``eni`` is None as long as nobody explained it. ``table`` is its own table, 0 for a NIC that is
+    left alone: main is its table then.
+    """
+
+    link: Link
+    addresses: tuple[Address, ...]
+    eni: Eni | None = None
+    table: int = 0
+    primary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """All NICs of the host that are ENIs, by name, and the numbers that are ours."""
+
+    domain: Domain
+    nics: tuple[HostNic, ...] = ()
+
+    def nic(self, name: str) -> HostNic | None:
+        """The NIC with this device name, or the ENI with this id; None if it is not here."""
+        return next(
+            (nic for nic in self.nics if name in (nic.link.name, nic.eni.id if nic.eni else "")),
+            None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class NicDesired:
-    """What one NIC should have, in an order in which it can be put in; ``notes`` are for status."""
+    """What one NIC (or a policy of the whole host) should have, in an order in which it can be put
+    in; ``notes`` are for status.
+    """
 
     routes: tuple[Want, ...] = ()
     rules: tuple[Want, ...] = ()

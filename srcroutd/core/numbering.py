@@ -5,6 +5,10 @@ A ``Domain`` is what marks an object as ours: our protocol number *and* a number
 An ENI gets a seat, a small number k; seat k owns table ``tables.start + k`` and the ten priorities
 from ``priorities.start + 10 k``. Seats outlive detach, attach in another order and reboot; only
 when all are taken does the one that has been empty longest go to somebody new.
+
+What concerns the whole host and no single NIC (access control, the source of new connections, load
+over several NICs) has a band of priorities of its own, asked before the NICs': access control in
+its first half, the rest in its second. Its tables lie behind those of the seats.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,6 +28,23 @@ class Domain:
     protocol: int = 83
     priorities: range = range(18000, 19000)
     tables: range = range(18000, 19000)
+    policies: range = range(17000, 18000)
+    """Priorities of what concerns the whole host; all before those of the NICs."""
+
+    @property
+    def access(self) -> range:
+        """The priorities of access control: it is asked first."""
+        return self.policies[: len(self.policies) // 2]
+
+    @property
+    def egress(self) -> range:
+        """The priorities of what chooses the NIC of new connections."""
+        return self.policies[len(self.policies) // 2 :]
+
+    @property
+    def policy_tables(self) -> range:
+        """The tables of what concerns the whole host: 18100..18998 with the default bands."""
+        return range(self.tables.start + self.seats.stop + 1, self.tables.stop - 1)
 
     @property
     def seats(self) -> range:
@@ -40,17 +61,23 @@ class Domain:
 
     def owns_rule(self, rule: Rule) -> bool:
         """Ours: our protocol and our band. Anything else belongs to a stranger."""
-        return rule.protocol == self.protocol and rule.priority in self.priorities
+        return rule.protocol == self.protocol and (
+            rule.priority in self.priorities or rule.priority in self.policies
+        )
 
     def owns_route(self, route: Route) -> bool:
         """Ours: our protocol and our band. Anything else belongs to a stranger."""
         return route.protocol == self.protocol and route.table in self.tables
 
     def seat_of(self, thing: Rule | Route) -> int:
-        """The seat that an object of ours sits in (it may be a seat that nobody holds)."""
+        """The seat that an object of ours sits in (it may be a seat that nobody holds); 0 for what
+        concerns the whole host.
+        """
         if isinstance(thing, Rule):
+            if thing.priority not in self.priorities:
+                return 0
             return (thing.priority - self.priorities.start) // PRIORITIES_A_SEAT
-        return thing.table - self.tables.start
+        return 0 if thing.table in self.policy_tables else thing.table - self.tables.start
 
 
 def is_foreign(rule: Rule, domains: Iterable[Domain]) -> bool:

@@ -3,7 +3,6 @@
 Every mistake is named with file, line and nearest known key.
 """
 
-import re
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -16,11 +15,14 @@ from srcroutd.core.inventory import Addressing
 from srcroutd.core.net import Network, RouteType
 from srcroutd.core.numbering import PRIORITIES_A_SEAT, Domain
 from srcroutd.daemon import configshape
+from srcroutd.daemon.configlines import Origins, line_of
 from srcroutd.daemon.configshape import Door, Eni, Family4, Family6, File, Nic
 
 KERNEL_TABLES = range(1, 2**31)
 KERNEL_PRIORITIES = range(1, 32766)
 """Before main: a rule behind 32766 would never be asked."""
+POLICIES = 1000
+"""How many priorities before those of the NICs are ours if nobody says which."""
 
 
 def parse(content: dict[str, object], file: Path, text: str) -> File:
@@ -32,7 +34,7 @@ def parse(content: dict[str, object], file: Path, text: str) -> File:
         # A key that is not known explains the one that is missed.
         first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
         where = ".".join(str(part + 1) if isinstance(part, int) else part for part in first["loc"])
-        line = _line_of(text, first["loc"])
+        line = line_of(text, first["loc"])
         place = f"{file}:{line}" if line else str(file)
         if first["type"] == "extra_forbidden":
             raise ConfigError(f"{place}: unknown key {where}{_nearest(first['loc'])}") from None
@@ -60,42 +62,11 @@ def _nearest(loc: tuple[int | str, ...]) -> str:
     return f"; did you mean {near[0]}?" if near else f"; known here: {known}"
 
 
-def _line_of(text: str, loc: tuple[int | str, ...]) -> int:
-    """The line of a key: the last name of ``loc``, below the n-th header of its array where it has
-    one.
-    """
-    lines = text.splitlines()
-    start = 0
-    if len(loc) > 1 and isinstance(loc[1], int):
-        header = re.compile(rf"\s*\[\[\s*{re.escape(str(loc[0]))}\s*\]\]")
-        headers = [number for number, line in enumerate(lines) if header.match(line)]
-        start = headers[loc[1]] if loc[1] < len(headers) else 0
-    for name in reversed([part for part in loc if isinstance(part, str)]):
-        key = re.compile(
-            rf"(.*[{{,\s]|\s*\[+\s*([\w-]+\.)*)?[\"']?{re.escape(name)}[\"']?\s*([=.\]])"
-        )
-        for number in range(start, len(lines)):
-            if key.match(lines[number].split("#")[0]):
-                return number + 1
-    return start + 1 if start else 0
-
-
-def config(parsed: File, file: Path) -> Config:
+def config(parsed: File, origins: Origins) -> Config:
     """The values behind the checked content; what contradicts itself raises ConfigError."""
-    domain = Domain(parsed.protocol, parsed.priorities, parsed.tables)
-    if parsed.priorities.stop - 1 not in KERNEL_PRIORITIES or not parsed.priorities.start:
-        raise ConfigError(f"{file}: priorities: must lie in 1-32765, before the rule for main")
-    if parsed.tables.stop - 1 not in KERNEL_TABLES or any(
-        t in parsed.tables for t in (253, 254, 255)
-    ):
-        raise ConfigError(f"{file}: tables: must not contain 253, 254 or 255, the kernel's own")
-    if not len(domain.seats):
-        raise ConfigError(
-            f"{file}: priorities and tables leave no room for a NIC; each needs a table and "
-            f"{PRIORITIES_A_SEAT} priorities, and the first and last {PRIORITIES_A_SEAT} stay free"
-        )
+    domain = _domain(parsed, origins)
     for number, nic in enumerate(parsed.nic, 1):
-        _check_nic(nic, f"{file}: [[nic]] number {number}")
+        _check_nic(nic, origins.entry("nic", number))
     return Config(
         provider=parsed.provider,
         domain=domain,
@@ -104,8 +75,35 @@ def config(parsed: File, file: Path) -> Config:
         max_age_s=parsed.max_age,
         metrics=parsed.metrics,
         nics=tuple(_nic(nic) for nic in parsed.nic),
-        enis=_enis(parsed, file),
+        enis=_enis(parsed, origins),
     )
+
+
+def _domain(parsed: File, origins: Origins) -> Domain:
+    """Which numbers are ours. Raises ConfigError where the kernel or the order forbids them."""
+    first, last = parsed.priorities.start, parsed.priorities.stop - 1
+    if last not in KERNEL_PRIORITIES or not first:
+        where = origins.key("priorities")
+        raise ConfigError(f"{where}: must lie in 1-32765, before the rule for main")
+    if parsed.tables.stop - 1 not in KERNEL_TABLES or any(
+        t in parsed.tables for t in (253, 254, 255)
+    ):
+        where = origins.key("tables")
+        raise ConfigError(f"{where}: must not contain 253, 254 or 255, the kernel's own")
+    policies = parsed.policies or range(max(1, first - POLICIES), first)
+    if not policies.start or policies.stop > first:
+        raise ConfigError(
+            f"{origins.key('policies')}: must lie in 1-{first - 1}, before the priorities of the "
+            f"NICs ({first}-{last})"
+        )
+    domain = Domain(parsed.protocol, parsed.priorities, parsed.tables, policies)
+    if not len(domain.seats):
+        raise ConfigError(
+            f"{origins.last}: priorities and tables leave no room for a NIC; each needs a table "
+            f"and {PRIORITIES_A_SEAT} priorities, and the first and last {PRIORITIES_A_SEAT} stay "
+            "free"
+        )
+    return domain
 
 
 def _check_nic(nic: Nic, where: str) -> None:
@@ -138,14 +136,15 @@ def _extra_route(route: configshape.ExtraRoute) -> ExtraRoute:
     return ExtraRoute(route.to, route.via, RouteType[route.type.upper()], route.metric)
 
 
-def _enis(parsed: File, file: Path) -> tuple[StaticEni, ...]:
+def _enis(parsed: File, origins: Origins) -> tuple[StaticEni, ...]:
     if parsed.provider == "static" and not parsed.eni:
-        raise ConfigError(f'{file}: provider = "static" needs at least one [[eni]] entry')
+        raise ConfigError(f'{origins.key("provider")} = "static" needs at least one [[eni]] entry')
     if parsed.eni and parsed.provider != "static":
-        raise ConfigError(f'{file}: [[eni]] entries are used only with provider = "static"')
+        where = origins.entry("eni", 1)
+        raise ConfigError(f'{where}: entries are used only with provider = "static"')
     enis = []
     for number, eni in enumerate(parsed.eni, 1):
-        where = f"{file}: [[eni]] number {number}"
+        where = origins.entry("eni", number)
         if eni.name is None and eni.mac is None:
             raise ConfigError(f"{where}: needs name or mac to say which NIC it is")
         if eni.ipv4 is None and eni.ipv6 is None:
@@ -158,7 +157,8 @@ def _enis(parsed: File, file: Path) -> tuple[StaticEni, ...]:
         )
     ids = [eni.id for eni in enis]
     for twice in sorted({name for name in ids if ids.count(name) > 1}):
-        raise ConfigError(f"{file}: [[eni]] {twice} stands there twice; give each its own id")
+        where = origins.entry("eni", len(ids) - ids[::-1].index(twice))
+        raise ConfigError(f"{where}: {twice} stands there twice; give each its own id")
     return tuple(enis)
 
 

@@ -1,8 +1,8 @@
 """From srcroutd.toml and its drop-ins to a ``Config``.
 
 The files are srcroutd.toml and, in name order, srcroutd.toml.d/*.toml beside it: a later file's
-single values win, its ``[[nic]]`` and ``[[eni]]`` entries are added. No file at all is an empty
-configuration, which is complete.
+single values win, its entries (``[[nic]]``, ``[[eni]]``, ``[[access]]`` ...) are added. No file at
+all is an empty configuration, which is complete.
 """
 
 import tomllib
@@ -11,6 +11,8 @@ from pathlib import Path
 from srcroutd.core.config import Config
 from srcroutd.core.errors import ConfigError
 
+ARRAYS = frozenset(("nic", "eni", "access", "egress", "load"))
+"""The arrays of tables: a later file adds to them."""
 SIZE_LIMIT = 1024 * 1024
 """Bytes; a larger configuration file is a mistake."""
 
@@ -38,16 +40,17 @@ def load(path: Path, *, drop_ins: Path | None = None) -> Config:
         parse(content, file, text)
         sources.append((file, text, content))
         for key, value in content.items():
-            if key in ("nic", "eni") and isinstance(value, list):
+            if key in ARRAYS and isinstance(value, list):
                 merged[key] = [*merged.get(key, []), *value]  # type: ignore[misc]
             else:
                 merged[key] = value
     if not sources:
         return Config()
     from srcroutd.daemon.configdoor import config, parse
+    from srcroutd.daemon.configlines import Origins
 
     where, text, _ = sources[-1]
-    return config(parse(merged, where, text), where)
+    return config(parse(merged, where, text), Origins(sources))
 
 
 def _text(file: Path) -> str | None:

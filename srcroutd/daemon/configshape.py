@@ -144,6 +144,7 @@ class File(Door):
     protocol: Annotated[int, Field(ge=5, le=255)] = 83
     priorities: Band = range(18000, 19000)
     tables: Band = range(18000, 19000)
+    policies: Band | None = None
     refresh: Annotated[float, Field(ge=30, le=86400)] = 300
     look: Annotated[float, Field(ge=1, le=3600)] = 60
     max_age: Annotated[float, Field(ge=60)] = 30 * 86400

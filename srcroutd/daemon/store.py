@@ -164,8 +164,12 @@ def save_file(file: Path, content: Mapping[str, Any]) -> None:
 
 def _domain(content: Mapping[str, Any]) -> Domain:
     (first, last), (low, high) = content["priorities"], content["tables"]
+    begin, end = content.get("policies", (17000, 17999))  # a file of before there were any
     return Domain(
-        int(content["protocol"]), range(int(first), int(last) + 1), range(int(low), int(high) + 1)
+        int(content["protocol"]),
+        range(int(first), int(last) + 1),
+        range(int(low), int(high) + 1),
+        range(int(begin), int(end) + 1),
     )
 
 
@@ -174,6 +178,7 @@ def _domain_json(domain: Domain) -> dict[str, object]:
         "protocol": domain.protocol,
         "priorities": [domain.priorities.start, domain.priorities.stop - 1],
         "tables": [domain.tables.start, domain.tables.stop - 1],
+        "policies": [domain.policies.start, domain.policies.stop - 1],
     }
 
 

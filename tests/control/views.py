@@ -170,6 +170,7 @@ def domains(draw: st.DrawFn) -> Domain:
         draw(st.integers(1, 255)),
         range(priorities, priorities + draw(lengths)),
         range(tables, tables + draw(lengths)),
+        range(priorities // 2, priorities // 2 + draw(lengths)),
     )
 
 

@@ -90,7 +90,7 @@ def strangers(draw: st.DrawFn) -> list[Rule | Route]:
     protocol = draw(st.sampled_from([0, 3, 4, 83, 200]))
     inside = protocol != 83
     priority = draw(
-        st.integers(18000, 18999) if inside else st.sampled_from([100, 17999, 19000, 30000])
+        st.integers(18000, 18999) if inside else st.sampled_from([100, 16999, 19000, 30000])
     )
     table = draw(st.integers(18000, 18099) if inside else st.sampled_from([100, 254, 17999, 19000]))
     host = draw(st.integers(1, 250))
