@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from srcroutd.core.entry import Who
-from srcroutd.core.plan import Operation
+from srcroutd.core.operation import Operation
 from srcroutd.core.view import Refusal
 from srcroutd.daemon.audit import Audit
 from srcroutd.daemon.configfile import load

@@ -7,11 +7,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from srcroutd.core.operation import ThingWord
+
 FamilyWord = Literal["ipv4", "ipv6"]
 StateWord = Literal["managed", "left alone", "waiting", "refused", "kept"]
 RoleWord = Literal["primary", "secondary"]
 VerbWord = Literal["add", "replace", "delete"]
-PhaseWord = Literal["put routes", "add rules", "delete rules", "delete routes"]
+PhaseWord = Literal[
+    "assign addresses",
+    "set sysctls",
+    "put routes",
+    "add rules",
+    "put marks",
+    "delete marks",
+    "delete rules",
+    "delete routes",
+    "restore sysctls",
+    "remove addresses",
+]
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
@@ -86,7 +99,9 @@ class WantedRouteDocument(RouteDocument):
 
 @dataclass(kw_only=True, repr=False, eq=False)
 class OperationDocument:
-    """One change: of a rule or of a route, the other is null."""
+    """One change: of a rule, of a route, or of what is neither and is told in words; the others are
+    null.
+    """
 
     text: str
     verb: VerbWord
@@ -95,8 +110,10 @@ class OperationDocument:
     eni: str | None
     seat: int
     because: str
+    kind: ThingWord
     rule: RuleDocument | None
     route: RouteDocument | None
+    words: str | None
     replaces: RouteDocument | None
 
 

@@ -23,14 +23,20 @@ from srcroutd.control.parts import (
 from srcroutd.core.desired import Want
 from srcroutd.core.inventory import Addressing, Eni
 from srcroutd.core.net import Action, Address, Family, Route, RouteType, Rule, Scope
-from srcroutd.core.plan import Operation, Phase
+from srcroutd.core.operation import Chore, Operation, Phase, Thing, ThingKind
 
 _FAMILY: dict[Family, FamilyWord] = {Family.V4: "ipv4", Family.V6: "ipv6"}
 _PHASE: dict[Phase, PhaseWord] = {
+    Phase.ASSIGN_ADDRESSES: "assign addresses",
+    Phase.SET_SYSCTLS: "set sysctls",
     Phase.PUT_ROUTES: "put routes",
     Phase.ADD_RULES: "add rules",
+    Phase.PUT_MARKS: "put marks",
+    Phase.DELETE_MARKS: "delete marks",
     Phase.DELETE_RULES: "delete rules",
     Phase.DELETE_ROUTES: "delete routes",
+    Phase.RESTORE_SYSCTLS: "restore sysctls",
+    Phase.REMOVE_ADDRESSES: "remove addresses",
 }
 _FAMILY_OF = {word: family for family, word in _FAMILY.items()}
 _PHASE_OF = {word: phase for phase, word in _PHASE.items()}
@@ -172,21 +178,25 @@ def operation_document(operation: Operation, nic: str, eni: str) -> OperationDoc
         eni=eni or None,
         seat=operation.seat,
         because=operation.because,
+        kind=operation.kind.value,
         rule=rule_document(thing) if isinstance(thing, Rule) else None,
         route=route_document(thing) if isinstance(thing, Route) else None,
+        words=thing.words if isinstance(thing, Chore) else None,
         replaces=route_document(replaces) if replaces else None,
     )
 
 
 def operation_of(document: OperationDocument) -> Operation:
     """The operation that a document tells; its key is the text. Raises ValueError."""
-    thing: Rule | Route
+    thing: Thing
     if document.rule is not None:
         thing = rule_of(document.rule)
     elif document.route is not None:
         thing = route_of(document.route)
+    elif document.words is not None:
+        thing = Chore(ThingKind(document.kind), document.words)
     else:
-        raise ValueError("an operation is of a rule or of a route")
+        raise ValueError("an operation is of a rule, of a route or of something in words")
     return Operation(
         phase=_PHASE_OF[document.phase],
         verb=document.verb,

@@ -44,7 +44,7 @@ from srcroutd.core.entry import Entry, Level
 from srcroutd.core.join import State
 from srcroutd.core.net import Link, Scope
 from srcroutd.core.numbering import Domain
-from srcroutd.core.plan import Operation
+from srcroutd.core.operation import Operation
 from srcroutd.core.view import Cleaned, Facts, NicView, Refusal, View, state_word
 
 MODE = "source"

@@ -14,7 +14,7 @@ from srcroutd.core.adoption_recipe import not_a_recipes_table, source_of_a_recip
 from srcroutd.core.adoption_sight import Sighting, named
 from srcroutd.core.net import IP, MAIN_TABLE, Action, Family, Network, Route, RouteType, Rule
 from srcroutd.core.numbering import KERNEL
-from srcroutd.core.plan import Operation, Phase
+from srcroutd.core.operation import Operation, Phase
 from srcroutd.core.view import NicView, View
 
 

@@ -10,15 +10,20 @@ from srcroutd.core.entry import GENERATION, Entry, Kind, Who, entry_of
 from srcroutd.core.inventory import Unknown
 from srcroutd.core.net import Network, Route, Rule
 from srcroutd.core.numbering import Seat
-from srcroutd.core.plan import Operation
+from srcroutd.core.operation import Chore, Operation, Phase, Thing
 from srcroutd.core.view import Refusal
 
 _APPLIED = {
-    (Rule, "add"): Kind.RULE_ADDED,
-    (Rule, "delete"): Kind.RULE_DELETED,
-    (Route, "add"): Kind.ROUTE_ADDED,
-    (Route, "replace"): Kind.ROUTE_REPLACED,
-    (Route, "delete"): Kind.ROUTE_DELETED,
+    (Phase.SET_SYSCTLS, "replace"): Kind.SYSCTL_SET,
+    (Phase.PUT_ROUTES, "add"): Kind.ROUTE_ADDED,
+    (Phase.PUT_ROUTES, "replace"): Kind.ROUTE_REPLACED,
+    (Phase.ADD_RULES, "add"): Kind.RULE_ADDED,
+    (Phase.PUT_MARKS, "add"): Kind.MARKS_PUT,
+    (Phase.PUT_MARKS, "replace"): Kind.MARKS_PUT,
+    (Phase.DELETE_MARKS, "delete"): Kind.MARKS_DELETED,
+    (Phase.DELETE_RULES, "delete"): Kind.RULE_DELETED,
+    (Phase.DELETE_ROUTES, "delete"): Kind.ROUTE_DELETED,
+    (Phase.RESTORE_SYSCTLS, "replace"): Kind.SYSCTL_RESTORED,
 }
 
 
@@ -31,7 +36,7 @@ def applied(operation: Operation, who: Who, generation: int) -> Entry:
         fields["SRCROUTD_WAS"] = _was(operation.replaces, operation.thing)
         was = f"; was: {fields['SRCROUTD_WAS']}"
     return entry_of(
-        _APPLIED[type(operation.thing), operation.verb],
+        _APPLIED[operation.phase, operation.verb],
         f"generation {generation}  {who}  {fields['SRCROUTD_OPERATION']}  "
         f"({operation.because}{was})",
         fields,
@@ -257,13 +262,14 @@ def _operation_fields(operation: Operation, who: Who) -> dict[str, str]:
     fields["SRCROUTD_OPERATION"] = str(operation)
     fields["SRCROUTD_VERB"] = operation.verb
     fields["SRCROUTD_BECAUSE"] = operation.because
+    fields["SRCROUTD_KIND"] = operation.kind.value
+    if isinstance(thing, Chore):
+        return fields
     address: object
     if isinstance(thing, Rule):
-        fields["SRCROUTD_KIND"] = "rule"
         fields["SRCROUTD_PRIORITY"] = str(thing.priority)
         address = _address(thing.src) if thing.src else None
     else:
-        fields["SRCROUTD_KIND"] = "route"
         address = thing.prefsrc
     if thing.table:
         fields["SRCROUTD_TABLE"] = str(thing.table)
@@ -272,7 +278,7 @@ def _operation_fields(operation: Operation, who: Who) -> dict[str, str]:
     return fields
 
 
-def _was(route: Route, now: Rule | Route) -> str:
+def _was(route: Route, now: Thing) -> str:
     """A route as the kernel told it, with the name of its NIC if that is still the same one."""
     if isinstance(now, Route) and now.oif == route.oif:
         return str(replace(route, dev=now.dev))

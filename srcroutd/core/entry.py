@@ -31,6 +31,14 @@ class Kind(Enum):
     ROUTE_ADDED = ("route-added", "324c1bdf19c0447d9ce937c1750f3ad8", Level.INFO)
     ROUTE_REPLACED = ("route-replaced", "a70a1285c1b243dea6a0065f95e81e2a", Level.INFO)
     ROUTE_DELETED = ("route-deleted", "f096ee8622284d408dcea8c680833231", Level.INFO)
+    MARKS_PUT = ("marks-put", "597ec5f4b1974f6f9cda78a39ca19f32", Level.INFO)
+    MARKS_DELETED = ("marks-deleted", "03a6d8c2a8a2440580217364b298b9e3", Level.INFO)
+    MARKS_UNAVAILABLE = ("marks-unavailable", "f9395e45f24b4a5ebde44c6854484286", Level.WARNING)
+    MARKS_AVAILABLE = ("marks-available", "f821e9cf7e3f4cfb83c8965548474a66", Level.INFO)
+    SYSCTL_SET = ("sysctl-set", "0fe244b0559e46c3af266a024a979fa0", Level.INFO)
+    SYSCTL_RESTORED = ("sysctl-restored", "0e0b7f50f3d14c218ba5aa5ab8adf04d", Level.INFO)
+    SYSCTL_LET_GO = ("sysctl-let-go", "5a33715350ba466e9a6b1019c3005033", Level.NOTICE)
+    SYSCTLS_UNAVAILABLE = ("sysctls-unavailable", "afd898a6ba5c4c14836e8791e12cfe15", Level.WARNING)
     OPERATION_REFUSED = ("operation-refused", "3536757f4e8a4d74bea740b083b2ecfe", Level.ERROR)
     CONTESTED = ("contested", "8321b3f0de2f450b9255eddba0a831a1", Level.WARNING)
     UNSETTLED = ("unsettled", "bb59ed570c3d40aab830d87118cc84b9", Level.WARNING)
@@ -94,8 +102,8 @@ class Entry:
     def plain_fields(self) -> dict[str, str]:
         """The fields by the names that JSON has for them.
 
-        Those are lower case without prefix; SRCROUTD_KIND (rule or route) is ``object``, because
-        ``kind`` is the entry's own.
+        Those are lower case without prefix; SRCROUTD_KIND (what an operation changed) is
+        ``object``, because ``kind`` is the entry's own.
         """
         return {_plain(name): value for name, value in self.fields.items()}
 
@@ -109,7 +117,7 @@ def entry_of(kind: Kind, message: str, fields: dict[str, str]) -> Entry:
 class Who:
     """Whom an entry is about: the NIC's name and the ENI's id, each empty where it is not known.
 
-    ``seat`` is the number to name where neither is.
+    ``seat`` is the number to name where neither is; 0 is the whole host.
     """
 
     nic: str = ""
@@ -117,7 +125,7 @@ class Who:
     seat: int = 0
 
     def __str__(self) -> str:
-        return f"{self.nic} {self.eni}".strip() or f"number {self.seat}"
+        return f"{self.nic} {self.eni}".strip() or (f"number {self.seat}" if self.seat else "host")
 
     def fields(self) -> dict[str, str]:
         """What is known, as fields of an entry."""

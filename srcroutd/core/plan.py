@@ -8,45 +8,15 @@ uses the kernel's own bytes.
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from enum import IntEnum
-from typing import Generic, Literal, TypeVar
+from typing import Generic, TypeVar
 
 from srcroutd.core.desired import Want
-from srcroutd.core.net import Family, Route, Rule, with_dev
+from srcroutd.core.net import Route, Rule, with_dev
 from srcroutd.core.numbering import Domain
+from srcroutd.core.operation import Chore, Operation, Phase
 
 K = TypeVar("K", bound=Hashable)
 """A key: whatever two equal objects have in common."""
-
-
-class Phase(IntEnum):
-    """The order of operations; the next phase starts when the one before it has been answered."""
-
-    PUT_ROUTES = 0
-    ADD_RULES = 1
-    DELETE_RULES = 2
-    DELETE_ROUTES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One change. ``key`` is the identity of ``thing`` in the comparison; ``seat`` binds it to a
-    NIC; ``replaces`` is the route that loses its place, if any.
-    """
-
-    phase: Phase
-    verb: Literal["add", "replace", "delete"]
-    key: Hashable
-    thing: Rule | Route
-    seat: int
-    because: str
-    replaces: Route | None = None
-
-    def __str__(self) -> str:
-        sign = {"add": "+", "replace": "~", "delete": "-"}[self.verb]
-        ip = "ip -6" if self.thing.family is Family.V6 else "ip"
-        kind = "rule" if isinstance(self.thing, Rule) else "route"
-        return f"{sign} {ip} {kind} {self.thing}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +61,13 @@ def plan(desired: Desired[K], observed: Observed[K], pruning: Pruning) -> tuple[
         *_delete_rules(desired, observed, pruning),
         *_delete_routes(desired, observed, pruning),
     ]
+    return in_order(operations)
+
+
+def in_order(operations: Iterable[Operation]) -> tuple[Operation, ...]:
+    """Operations in the order in which they can be carried out; chores of one phase stay as they
+    come.
+    """
     return tuple(sorted(operations, key=_order))
 
 
@@ -198,6 +175,8 @@ def _order(operation: Operation) -> tuple[int, ...]:
     comes first; deletes go the other way round.
     """
     thing = operation.thing
+    if isinstance(thing, Chore):
+        return (operation.phase,)
     if isinstance(thing, Rule):
         step = -thing.priority if operation.verb == "add" else thing.priority
         src = int(thing.src.network_address) if thing.src else 0

@@ -13,7 +13,7 @@ from srcroutd.core.inventory import Eni
 from srcroutd.core.join import State
 from srcroutd.core.net import Address, Link, Route, Rule
 from srcroutd.core.numbering import Domain
-from srcroutd.core.plan import Operation
+from srcroutd.core.operation import Operation
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from srcroutd.core import entries
 from srcroutd.core.entry import GENERATION, Entry, Who
-from srcroutd.core.plan import Operation
+from srcroutd.core.operation import Operation
 from srcroutd.core.view import Refusal
 
 Subscriber = Callable[[Entry], None]

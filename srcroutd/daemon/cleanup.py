@@ -8,7 +8,8 @@ import asyncio
 from srcroutd.core.config import Config
 from srcroutd.core.net import Family, Route
 from srcroutd.core.numbering import Domain, is_foreign
-from srcroutd.core.plan import Desired, Observed, Operation, Pruning, plan, with_devs
+from srcroutd.core.operation import Operation
+from srcroutd.core.plan import Desired, Observed, Pruning, plan, with_devs
 from srcroutd.core.view import Cleaned, Refusal
 from srcroutd.daemon.eyes import Seen
 from srcroutd.daemon.hands import Hands

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable
 from srcroutd.core import entries
 from srcroutd.core.entry import Who
 from srcroutd.core.net import with_dev
+from srcroutd.core.operation import Operation
 from srcroutd.core.pacing import Quarrels
-from srcroutd.core.plan import Desired, Operation, shadows
+from srcroutd.core.plan import Desired, shadows
 from srcroutd.daemon.audit import Audit
 from srcroutd.daemon.eyes import Picture
 from srcroutd.daemon.meter import Meter

@@ -1,17 +1,19 @@
 """Carrying out a plan: phase by phase, each answered before the next begins.
 
 What a NIC's routes were refused for, its rules are not added for, and nothing of it is deleted: no
-step leaves a rule without its route (promise 4).
+step leaves a rule without its route (promise 4). Chores, which no netlink message of ours does, are
+their keepers' part.
 """
 
 import asyncio
 import errno
-from collections.abc import Sequence
+from collections.abc import Collection, Hashable, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from itertools import groupby
+from typing import Protocol
 
-from srcroutd.core.net import Route, Rule
-from srcroutd.core.plan import Operation, Phase
+from srcroutd.core.net import Family, Route, Rule
+from srcroutd.core.operation import Chore, Operation, Phase, ThingKind
 from srcroutd.core.view import Refusal
 from srcroutd.kernel.messages import (
     Message,
@@ -37,11 +39,19 @@ SOMEWHERE = (IPv4Address("198.51.100.1"), IPv6Address("2001:db8::1"))
 """Documentation addresses (RFC 5737, RFC 3849) that only a default route leads to."""
 
 
+class Keeper(Protocol):
+    """Who carries out the chores of a kind: operations that no netlink message of ours does."""
+
+    async def carry_out(self, operation: Operation) -> Refusal | None:
+        """Do one; None if it is done."""
+
+
 class Hands:
     """Writes to the kernel."""
 
     def __init__(self, requests: Requests) -> None:
         self._requests = requests
+        self.keepers: dict[ThingKind, Keeper] = {}
 
     async def apply(self, operations: Sequence[Operation]) -> tuple[list[Operation], list[Refusal]]:
         """Carry out a plan in its order; returns what was done and what was refused.
@@ -50,21 +60,38 @@ class Hands:
         """
         done: list[Operation] = []
         refused: list[Refusal] = []
-        troubled: set[tuple[int, int]] = set()
+        troubled: set[tuple[int, Family | None]] = set()
         for _, group in groupby(operations, key=lambda operation: operation.phase):
-            batch = [op for op in group if (op.seat, op.thing.family) not in troubled]
-            messages = _messages(batch)
-            await asyncio.sleep(0)
-            failures = await self._requests.execute(messages)
-            failed = {failure.index: failure for failure in failures}
-            for index, operation in enumerate(batch):
-                failure = failed.get(index)
-                if failure is None or _harmless(operation, failure.errno):
+            batch = [op for op in group if not _in_trouble(op, troubled)]
+            not_taken = await self._carry_out(batch)
+            for operation in batch:
+                refusal = not_taken.get(operation.key)
+                if refusal is None:
                     done.append(operation)
                     continue
-                refused.append(Refusal(operation, failure.errno, failure.words))
-                troubled.add((operation.seat, operation.thing.family))
+                refused.append(refusal)
+                troubled.add((operation.seat, operation.family))
         return done, refused
+
+    async def _carry_out(self, batch: list[Operation]) -> dict[Hashable, Refusal]:
+        """One phase; returns what was refused, by key."""
+        written = [op for op in batch if not isinstance(op.thing, Chore)]
+        messages = _messages(written)
+        await asyncio.sleep(0)
+        failures = await self._requests.execute(messages) if messages else ()
+        refusals = {
+            written[failure.index].key: Refusal(
+                written[failure.index], failure.errno, failure.words
+            )
+            for failure in failures
+            if not _harmless(written[failure.index], failure.errno)
+        }
+        for operation in batch:
+            if isinstance(operation.thing, Chore):
+                keeper = self.keepers[operation.kind]
+                if refusal := await keeper.carry_out(operation):
+                    refusals[operation.key] = refusal
+        return refusals
 
     async def default_oif(self) -> int:
         """The ifindex that packets to nowhere in particular leave by; 0 if they have no way."""
@@ -73,6 +100,17 @@ class Hands:
             if isinstance(answer, Route) and answer.oif:
                 return answer.oif
         return 0
+
+
+def _in_trouble(operation: Operation, troubled: Collection[tuple[int, Family | None]]) -> bool:
+    """Whether something went wrong before that this one relies on.
+
+    Rules that marks lead to stay while the marks do.
+    """
+    thing = operation.thing
+    if operation.phase is Phase.DELETE_RULES and isinstance(thing, Rule) and thing.mark:
+        return (0, None) in troubled or (operation.seat, operation.family) in troubled
+    return (operation.seat, operation.family) in troubled
 
 
 def _messages(batch: Sequence[Operation]) -> list[Message]:
@@ -91,6 +129,8 @@ def _message(operation: Operation, *, exclusive: bool) -> Message:
             return add_rule(rule, exclusive=exclusive)
         case Route() as route:
             return put_route(route, replace=operation.verb == "replace")
+        case Chore():
+            raise AssertionError("a keeper carries out chores")
 
 
 def _delete(operation: Operation) -> Message:
@@ -108,6 +148,8 @@ def _delete(operation: Operation) -> Message:
             return delete_dumped_route(operation.key)
         case Route() as route:
             return delete_route(route)
+        case Chore():
+            raise AssertionError("a keeper carries out chores")
 
 
 def _harmless(operation: Operation, number: int) -> bool:

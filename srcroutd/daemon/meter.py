@@ -12,8 +12,7 @@ from srcroutd import __version__
 from srcroutd.core.entry import Entry, Kind
 from srcroutd.core.join import State
 from srcroutd.core.metrics import Histogram, Labels, Metric, Metrics, labels
-from srcroutd.core.net import Route, Rule
-from srcroutd.core.plan import Operation
+from srcroutd.core.operation import Operation, ThingKind
 from srcroutd.core.view import View
 
 ROUND_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -29,9 +28,12 @@ _APPLIED = {
     Kind.ROUTE_ADDED: ("add", "route"),
     Kind.ROUTE_REPLACED: ("replace", "route"),
     Kind.ROUTE_DELETED: ("delete", "route"),
+    Kind.MARKS_PUT: ("replace", "marks"),
+    Kind.MARKS_DELETED: ("delete", "marks"),
+    Kind.SYSCTL_SET: ("replace", "sysctl"),
 }
 _VERBS = frozenset(verb for verb, _ in _APPLIED.values())
-_KINDS = ("rule", "route")
+_KINDS = tuple(kind.value for kind in ThingKind)
 
 Requests = Callable[[], Mapping[tuple[str, str], int]]
 """Asked for the requests sent so far, by method and result."""
@@ -74,7 +76,7 @@ class Meter:
     def repaired(self, operations: Iterable[Operation]) -> None:
         """These put back what stood after the round before and was undone by somebody."""
         for operation in operations:
-            self._repaired[_kind(operation.thing)] += 1
+            self._repaired[operation.kind] += 1
 
     def round_ended(self, duration_s: float, *, in_sync: bool, contested: int, at_s: float) -> None:
         """A round took this long and ended at ``at_s`` (Unix time); ``contested`` are held back."""
@@ -184,9 +186,5 @@ def _owned(view: View) -> Counter[str]:
     for operation in view.operations:
         was = operation.replaces
         if was is None or was.protocol != view.domain.protocol:
-            owned[_kind(operation.thing)] += 1 if operation.verb == "delete" else -1
+            owned[operation.kind] += 1 if operation.verb == "delete" else -1
     return owned
-
-
-def _kind(thing: Rule | Route) -> str:
-    return "rule" if isinstance(thing, Rule) else "route"

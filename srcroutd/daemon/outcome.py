@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from srcroutd.core.join import Joined, State
-from srcroutd.core.plan import Operation
+from srcroutd.core.operation import Operation
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from srcroutd.core.config import Config
 from srcroutd.core.inventory import Reading, Unknown
 from srcroutd.core.join import nics_by_mac
 from srcroutd.core.net import Route, Rule
+from srcroutd.core.operation import Operation
 from srcroutd.core.pacing import Backoff, round_due_s
-from srcroutd.core.plan import Operation, Pruning, plan, with_devs
+from srcroutd.core.plan import Pruning, plan, with_devs
 from srcroutd.core.prune import Situation, reasons
 from srcroutd.core.view import Cleaned, View
 from srcroutd.daemon.audit import Audit

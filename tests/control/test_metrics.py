@@ -12,7 +12,7 @@ from srcroutd.core.entry import Entry, Kind, Who
 from srcroutd.core.join import State
 from srcroutd.core.metrics import Histogram, Metric, Metrics, labels
 from srcroutd.core.net import Rule
-from srcroutd.core.plan import Operation, Phase
+from srcroutd.core.operation import Operation, Phase
 from srcroutd.core.view import Refusal, View
 from srcroutd.daemon.meter import RESULTS, Meter
 from tests.control.openmetrics import Forbidden, parse
@@ -67,7 +67,7 @@ def test_operations_are_counted_off_the_record_by_what_became_of_them() -> None:
         applied(rule, WHO, 1),
         applied(rule, WHO, 2),
         applied(replace(route, verb="replace"), WHO, 2),
-        applied(replace(rule, verb="delete"), WHO, 3),
+        applied(replace(rule, verb="delete", phase=Phase.DELETE_RULES), WHO, 3),
         refused(Refusal(route, 101, "Network is unreachable"), WHO),
         ready(1.0, "in sync"),
     ):

@@ -10,7 +10,7 @@ from srcroutd.core.inventory import Addressing, Eni
 from srcroutd.core.join import State
 from srcroutd.core.net import Action, Address, Family, Link, Route, RouteType, Rule, Scope
 from srcroutd.core.numbering import Domain
-from srcroutd.core.plan import Operation, Phase
+from srcroutd.core.operation import Operation, Phase
 from srcroutd.core.view import Cleaned, Facts, NicView, Refusal, View
 
 Thing = TypeVar("Thing")

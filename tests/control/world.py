@@ -7,7 +7,8 @@ from ipaddress import IPv4Address, IPv6Address
 from srcroutd.core.desired import Nic
 from srcroutd.core.join import State
 from srcroutd.core.modes.source import derive_source
-from srcroutd.core.plan import Observed, Operation, Pruning, plan
+from srcroutd.core.operation import Operation
+from srcroutd.core.plan import Observed, Pruning, plan
 from srcroutd.core.view import Cleaned, Facts, NicView, Refusal, View
 from tests.pure.worlds import DOMAIN, address, addressing, desired, eni, link, nic
 

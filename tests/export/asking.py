@@ -5,7 +5,7 @@ from ipaddress import ip_network
 
 from srcroutd.core.desired import NicDesired, Want
 from srcroutd.core.net import Action, Family, Rule
-from srcroutd.core.plan import Operation, Phase
+from srcroutd.core.operation import Operation, Phase
 from srcroutd.core.view import View
 from tests.export.scene import FAR, nics, scene
 from tests.pure.views import view

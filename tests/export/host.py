@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
-from srcroutd.core.plan import Operation
+from srcroutd.core.operation import Operation
 from tests.export.scene import TABLES
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,8 @@ eth2 lies in the same subnet and has an IPv6 gateway off it, eth3 has both gatew
 from dataclasses import replace
 
 from srcroutd.core.desired import Nic
-from srcroutd.core.plan import Observed, Operation, Pruning, plan
+from srcroutd.core.operation import Operation
+from srcroutd.core.plan import Observed, Pruning, plan
 from srcroutd.core.view import View
 from tests.pure.views import kept, view
 from tests.pure.worlds import DOMAIN, address, addressing, desired, eni, mac, nic

@@ -9,7 +9,7 @@ import pytest
 
 from srcroutd.core.desired import NicDesired, Want
 from srcroutd.core.net import Action, Family, Rule
-from srcroutd.core.plan import Operation, Phase
+from srcroutd.core.operation import Operation, Phase
 from srcroutd.export.iproute2 import iproute2
 from tests.export.host import Host, settled
 from tests.export.scene import FAR, links, nics, operations, scene

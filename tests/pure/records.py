@@ -4,13 +4,14 @@ them.
 
 from ipaddress import ip_address, ip_network
 
-from srcroutd.core import entries, entries_config
+from srcroutd.core import entries, entries_chores, entries_config
 from srcroutd.core.difference import differences
 from srcroutd.core.entry import Entry, Who
 from srcroutd.core.inventory import Addressing, Eni, Inventory, Unknown
 from srcroutd.core.net import Family, Route, Rule
 from srcroutd.core.numbering import Domain, Seat
-from srcroutd.core.plan import Operation, Phase
+from srcroutd.core.operation import Chore, Operation, Phase, ThingKind
+from srcroutd.core.sysctls import Knob, Sysctl
 from srcroutd.core.view import Refusal
 from srcroutd.daemon.audit import Audit
 
@@ -33,6 +34,12 @@ DELETE = Operation(Phase.DELETE_RULES, "delete", JUMP, JUMP, 7, "gone from metad
 PUT = Operation(Phase.PUT_ROUTES, "add", ROUTE, ROUTE, 1, "gateway of eni-1")
 REPLACE = Operation(Phase.PUT_ROUTES, "replace", ROUTE, ROUTE, 1, "gateway of eni-1", OTHER)
 DROP = Operation(Phase.DELETE_ROUTES, "delete", OTHER, OTHER, 7, "no longer wanted")
+TABLE = Chore(ThingKind.MARKS, "nft table inet srcroutd")
+MARK = Operation(Phase.PUT_MARKS, "replace", "marks", TABLE, 0, "marks of eth1")
+UNMARK = Operation(Phase.DELETE_MARKS, "delete", "marks", TABLE, 0, "no NIC marks")
+ON = Chore(ThingKind.SYSCTL, "sysctl -w net.ipv4.conf.eth1.src_valid_mark=1")
+SET = Operation(Phase.SET_SYSCTLS, "replace", "sysctl", ON, 1, "rp_filter is strict")
+RESTORE = Operation(Phase.RESTORE_SYSCTLS, "replace", "sysctl", ON, 1, "policy leave")
 
 OLD = Eni(
     "eni-1",
@@ -77,7 +84,14 @@ def of_everything() -> list[Entry]:
     """One entry of each kind, as a sink gets it."""
     audit, kept = Audit(), list[Entry]()
     audit.subscribe(kept.append)
-    audit.applied(7, [(ADD, ENI1), (DELETE, NOBODY), (PUT, ENI1), (REPLACE, ENI1), (DROP, NOBODY)])
+    audit.applied(
+        7, [(ADD, Who()), (DELETE, NOBODY), (PUT, Who()), (REPLACE, ENI1), (DROP, NOBODY)]
+    )
+    audit.applied(7, [(MARK, NOBODY), (UNMARK, NOBODY), (SET, ENI1), (RESTORE, ENI1)])
+    audit.say(entries_chores.marks_unavailable("nft is not there"))
+    audit.say(entries_chores.marks_available())
+    audit.say(entries_chores.sysctls_unavailable("/proc is read-only"))
+    audit.say(entries_chores.sysctl_let_go(Sysctl(Knob.ARP_IGNORE, "eth1"), 2, ENI1))
     for entry in (
         entries.refused(Refusal(DELETE, 101, "Network is unreachable"), NOBODY),
         entries.contested(PUT, ENI1, "Look for a script."),

@@ -9,7 +9,7 @@ from srcroutd.core.adoption import adoption
 from srcroutd.core.adoption_sight import Sighting
 from srcroutd.core.join import State
 from srcroutd.core.net import MAIN_TABLE, Action, Family, Route, RouteType, Rule
-from srcroutd.core.plan import Operation, Phase
+from srcroutd.core.operation import Operation, Phase
 from tests.pure.recipes import (
     ETH0,
     ETH1,

@@ -10,7 +10,7 @@ from srcroutd.cli.paint import ago, columns
 from srcroutd.cli.verbs import plan, status
 from srcroutd.core.join import State
 from srcroutd.core.net import Route
-from srcroutd.core.plan import Operation, Phase
+from srcroutd.core.operation import Operation, Phase
 from tests.pure.views import NOW, missing, second, view
 from tests.pure.worlds import address
 

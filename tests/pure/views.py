@@ -7,7 +7,7 @@ from srcroutd.core.inventory import Eni
 from srcroutd.core.join import State
 from srcroutd.core.modes.source import derive_source
 from srcroutd.core.net import Address
-from srcroutd.core.plan import Operation, Phase
+from srcroutd.core.operation import Operation, Phase
 from srcroutd.core.view import Facts, NicView, View
 from tests.pure.worlds import address, addressing, eni, link, nic
 

@@ -11,7 +11,8 @@ from srcroutd.core.inventory import Addressing, Eni
 from srcroutd.core.modes.source import derive_source
 from srcroutd.core.net import Address, Family, Link, Route, Rule, Scope
 from srcroutd.core.numbering import Domain
-from srcroutd.core.plan import Desired, Observed, Operation
+from srcroutd.core.operation import Operation
+from srcroutd.core.plan import Desired, Observed
 
 DOMAIN = Domain()
 

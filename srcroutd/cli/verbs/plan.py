@@ -6,8 +6,8 @@ import sys
 from srcroutd.cli.paint import BOLD, GREEN, RED, YELLOW, columns, paint, width
 from srcroutd.cli.sight import chosen, sight
 from srcroutd.core.errors import Exit
-from srcroutd.core.net import Family, Rule
-from srcroutd.core.plan import Operation
+from srcroutd.core.net import Family
+from srcroutd.core.operation import Operation
 from srcroutd.core.view import View
 
 DESCRIPTION = (
@@ -73,9 +73,8 @@ def lay_out(operations: list[Operation], at_most: int | None) -> list[str]:
 
 
 def _words(operation: Operation) -> tuple[str, str]:
-    kind = "rule " if isinstance(operation.thing, Rule) else "route"
-    six = "-6 " if operation.thing.family is Family.V6 else ""
-    return f"{SIGN[operation.verb][0]} {kind}", f"{six}{operation.thing}"
+    six = "-6 " if operation.family is Family.V6 else ""
+    return f"{SIGN[operation.verb][0]} {operation.kind:<5}", f"{six}{operation.thing}"
 
 
 def _because(operation: Operation) -> str:

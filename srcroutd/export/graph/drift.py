@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from srcroutd.core.desired import Want
 from srcroutd.core.net import Family, Route, Rule
-from srcroutd.core.plan import Operation
+from srcroutd.core.operation import Chore, Operation
 from srcroutd.export.graph.picture import Mark
 
 
@@ -69,11 +69,14 @@ def drift(operations: Iterable[Operation]) -> Drift:
     replaced: dict[Rule | Route, Route | None] = {}
     unwanted: list[Rule | Route] = []
     for operation in operations:
+        thing = operation.thing
+        if isinstance(thing, Chore):
+            continue  # a picture of rules and routes has no place for it
         match operation.verb:
             case "add":
-                missing.add(operation.thing)
+                missing.add(thing)
             case "replace":
-                replaced[operation.thing] = operation.replaces
+                replaced[thing] = operation.replaces
             case "delete":
-                unwanted.append(operation.thing)
+                unwanted.append(thing)
     return Drift(frozenset(missing), replaced, tuple(unwanted))

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from srcroutd.core.join import State
 from srcroutd.core.net import Family
-from srcroutd.core.plan import Operation
+from srcroutd.core.operation import Operation
 from srcroutd.core.view import NicView, View, state_word
 from srcroutd.export.graph.addresses import address_lines
 from srcroutd.export.graph.drift import Drift, drift

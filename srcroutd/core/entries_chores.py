@@ -1,0 +1,36 @@
+"""The words and fields of entries about what is neither rule nor route: our table of nftables and
+the sysctls.
+"""
+
+from srcroutd.core.entry import Entry, Kind, Who, entry_of
+from srcroutd.core.sysctls import Sysctl
+
+
+def marks_unavailable(why: str) -> Entry:
+    """Connections cannot be marked; their NICs are routed by source alone."""
+    return entry_of(
+        Kind.MARKS_UNAVAILABLE,
+        f'mode "connmark" is not possible: {why}; routing by source goes on',
+        {"SRCROUTD_ERROR": why},
+    )
+
+
+def marks_available() -> Entry:
+    """Connections can be marked again."""
+    return entry_of(Kind.MARKS_AVAILABLE, 'mode "connmark" is possible again', {})
+
+
+def sysctls_unavailable(why: str) -> Entry:
+    """The sysctls cannot be read."""
+    return entry_of(
+        Kind.SYSCTLS_UNAVAILABLE, f"sysctls are left as they are: {why}", {"SRCROUTD_ERROR": why}
+    )
+
+
+def sysctl_let_go(sysctl: Sysctl, value: int, who: Who) -> Entry:
+    """Somebody else changed what we had set: it is his from now on."""
+    return entry_of(
+        Kind.SYSCTL_LET_GO,
+        f"{who}: somebody set {sysctl} to {value}; it is his from now on and is not set back",
+        {**who.fields(), "SRCROUTD_SYSCTL": str(sysctl), "SRCROUTD_VALUE": str(value)},
+    )
