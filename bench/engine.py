@@ -15,13 +15,14 @@ from srcroutd.core.entry import Who
 from srcroutd.core.operation import Operation
 from srcroutd.core.view import Refusal
 from srcroutd.daemon.audit import Audit
+from srcroutd.daemon.chores import Chores
 from srcroutd.daemon.configfile import load
 from srcroutd.daemon.eyes import Eyes, Picture
 from srcroutd.daemon.hands import Hands
 from srcroutd.daemon.knowledge import Knowledge
 from srcroutd.daemon.lines import Lines, readable
 from srcroutd.daemon.outcome import Outcome
-from srcroutd.daemon.reconciler import Reconciler
+from srcroutd.daemon.reconciler import Kernel, Reconciler
 from srcroutd.daemon.store import Store
 from srcroutd.kernel.events import Events
 from srcroutd.kernel.requests import Requests
@@ -102,7 +103,8 @@ class Engine:
         knowledge = _Knowledge(self.config, Store(state), audit)
         knowledge.watch = self.watch
         hands = _Hands(self.requests, self.watch)
-        self.reconciler = Reconciler(self.config, self.eyes, hands, knowledge, audit)
+        kernel = Kernel(self.eyes, hands, Chores(state, audit))
+        self.reconciler = Reconciler(self.config, kernel, knowledge, audit)
 
     async def start(self) -> None:
         """First look, and the facts on their way into the next round."""

@@ -17,6 +17,7 @@ from srcroutd.control.parts import (
     FactsDocument,
     NicDocument,
     OperationDocument,
+    PoliciesDocument,
     RefusalDocument,
     StatusNicDocument,
 )
@@ -49,6 +50,7 @@ class ViewDocument:
     conflicts: Sequence[str]
     notes: Sequence[str]
     nics: Sequence[NicDocument]
+    policies: PoliciesDocument
     operations: Sequence[OperationDocument]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from srcroutd.core.desired import ModeWord
 from srcroutd.core.operation import ThingWord
 
 FamilyWord = Literal["ipv4", "ipv6"]
@@ -170,8 +171,17 @@ class NicDocument:
     seat: int | None
     table: int | None
     priority: int | None
-    mode: str | None
+    mode: ModeWord | None
     addresses: Sequence[AddressDocument]
+    rules: Sequence[WantedRuleDocument]
+    routes: Sequence[WantedRouteDocument]
+    notes: Sequence[str]
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class PoliciesDocument:
+    """What should be for the whole host, as of one NIC."""
+
     rules: Sequence[WantedRuleDocument]
     routes: Sequence[WantedRouteDocument]
     notes: Sequence[str]
@@ -211,7 +221,7 @@ class StatusNicDocument:
     since: str | None
     table: int | None
     priority: int | None
-    mode: str | None
+    mode: ModeWord | None
     due: int
     addresses: Sequence[str]
     gateways: Sequence[str]

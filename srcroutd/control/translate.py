@@ -23,6 +23,7 @@ from srcroutd.control.parts import (
     FactsDocument,
     NicDocument,
     OperationDocument,
+    PoliciesDocument,
     RefusalDocument,
     RoleWord,
     StatusNicDocument,
@@ -47,7 +48,6 @@ from srcroutd.core.numbering import Domain
 from srcroutd.core.operation import Operation
 from srcroutd.core.view import Cleaned, Facts, NicView, Refusal, View, state_word
 
-MODE = "source"
 """How every kept NIC is routed today."""
 
 _LEVEL: dict[Level, LevelWord] = {
@@ -104,6 +104,11 @@ def view_document(view: View) -> ViewDocument:
         conflicts=view.conflicts,
         notes=view.notes,
         nics=Each(partial(_nic_document, view), view.nics),
+        policies=PoliciesDocument(
+            rules=Each(wanted_rule_document, view.policies.rules),
+            routes=Each(wanted_route_document, view.policies.routes),
+            notes=view.policies.notes,
+        ),
         operations=_operations(view, view.operations),
     )
 
@@ -122,6 +127,7 @@ def view_of(document: ViewDocument) -> View:
         why=document.why,
         standing_by=document.standing_by,
         nics=tuple(map(_nic_of, document.nics)),
+        policies=_desired_of(document.policies),
         operations=tuple(map(operation_of, document.operations)),
         foreign_rules=document.foreign_rules,
         conflicts=tuple(document.conflicts),
@@ -245,7 +251,7 @@ def _nic_document(view: View, nic: NicView) -> NicDocument:
         seat=nic.seat or None,
         table=nic.table or None,
         priority=nic.priority or None,
-        mode=MODE if nic.kept else None,
+        mode=nic.mode if nic.kept else None,
         addresses=Each(address_document, nic.addresses),
         rules=Each(wanted_rule_document, nic.desired.rules),
         routes=Each(wanted_route_document, nic.desired.routes),
@@ -273,12 +279,17 @@ def _nic_of(document: NicDocument) -> NicView:
         seat=document.seat or 0,
         table=document.table or 0,
         priority=document.priority or 0,
-        desired=NicDesired(
-            tuple(Want(route_of(route), route.because) for route in document.routes),
-            tuple(Want(rule_of(rule), rule.because) for rule in document.rules),
-            tuple(document.notes),
-        ),
+        desired=_desired_of(document),
+        mode=document.mode or "source",
         since_s=document.since_s,
+    )
+
+
+def _desired_of(document: NicDocument | PoliciesDocument) -> NicDesired:
+    return NicDesired(
+        tuple(Want(route_of(route), route.because) for route in document.routes),
+        tuple(Want(rule_of(rule), rule.because) for rule in document.rules),
+        tuple(document.notes),
     )
 
 
@@ -295,7 +306,7 @@ def _status_nic_document(view: View, nic: NicView) -> StatusNicDocument:
         since=_when(nic.since_s),
         table=nic.table or None,
         priority=nic.priority or None,
-        mode=MODE if nic.kept else None,
+        mode=nic.mode if nic.kept else None,
         due=sum(operation.seat == nic.seat for operation in view.operations if nic.seat),
         addresses=tuple(str(one.ip) for one in nic.addresses if one.scope == Scope.GLOBAL),
         gateways=tuple(str(half.gateway) for half in halves if half and half.gateway),

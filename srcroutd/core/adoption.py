@@ -17,6 +17,9 @@ from srcroutd.core.numbering import KERNEL
 from srcroutd.core.operation import Operation, Phase
 from srcroutd.core.view import NicView, View
 
+_MADE = frozenset((Phase.PUT_ROUTES, Phase.ADD_RULES))
+"""What must stand before anything is taken over."""
+
 
 @dataclass(frozen=True, slots=True)
 class TakenRule:
@@ -88,7 +91,7 @@ def adoption(view: View, sighting: Sighting, only: Collection[str] = ()) -> Adop
     routes, kept = _routes(sighting, taken, judge.nics)
     seats = {one.nic.seat for one in rules}
     return Adoption(
-        tuple(op for op in view.operations if op.seat in seats and op.phase < Phase.DELETE_RULES),
+        tuple(op for op in view.operations if op.seat in seats and op.phase in _MADE),
         rules,
         routes,
         (*reversed(left), *kept, *_second_defaults(sighting, judge.nics)),

@@ -6,8 +6,9 @@ An empty configuration is complete: every default here is what most hosts want.
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 
-from srcroutd.core.desired import ExtraRoute, Settings
+from srcroutd.core.desired import ExtraRoute, ModeWord, Settings, SysctlPolicy
 from srcroutd.core.inventory import Addressing, Eni
+from srcroutd.core.marking import Mask
 from srcroutd.core.net import Link, Network
 from srcroutd.core.numbering import Domain
 
@@ -30,6 +31,8 @@ class NicEntry:
     ipv4: bool | None = None
     ipv6: bool | None = None
     oif_rule: bool | None = None
+    mode: ModeWord | None = None
+    sysctls: SysctlPolicy | None = None
     ignore: frozenset[Network] | None = None
     routes: tuple[ExtraRoute, ...] | None = None
     keep_main: tuple[Network, ...] | None = None
@@ -64,10 +67,16 @@ class Config:
     refresh_s: float = 300.0
     look_s: float = 60.0
     max_age_s: float = 30 * 86400.0
+    mark_mask: Mask = Mask()
     metrics: tuple[str, int] | None = None
     """Address and TCP port for OpenMetrics; None: only on the control socket."""
     nics: tuple[NicEntry, ...] = ()
     enis: tuple[StaticEni, ...] = ()
+
+    @property
+    def marks(self) -> bool:
+        """Whether any entry asks for mode ``connmark``."""
+        return any(entry.mode == "connmark" for entry in self.nics)
 
     def settings(self, link: Link, eni: Eni) -> Settings:
         """The settings of one NIC: the defaults, then each matching entry in file order."""

@@ -2,11 +2,18 @@
 them.
 """
 
+from dataclasses import replace
+
 from srcroutd.core.desired import Nic, NicDesired
 from srcroutd.core.extras import with_extras
+from srcroutd.core.modes.connmark import derive_connmark
 from srcroutd.core.modes.source import derive_source
 
 
 def derive(nic: Nic) -> NicDesired:
     """The rules and routes of one NIC, both families, in an order in which they can be put in."""
-    return with_extras(nic, derive_source(nic))
+    wanted = derive_connmark(nic, nic.mask) if nic.mask else derive_source(nic)
+    if nic.unmarked:
+        note = f'routed by source alone, not by "connmark": {nic.unmarked}'
+        wanted = replace(wanted, notes=(*wanted.notes, note))
+    return with_extras(nic, wanted)

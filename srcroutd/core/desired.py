@@ -1,8 +1,10 @@
 """What should be in the kernel for one NIC, each object with the reason why it is wanted."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from srcroutd.core.inventory import Eni
+from srcroutd.core.marking import Mask
 from srcroutd.core.net import IP, Address, Family, Link, Network, Route, RouteType, Rule
 from srcroutd.core.numbering import Domain
 
@@ -28,6 +30,10 @@ class ExtraRoute:
     metric: int = 0
 
 
+ModeWord = Literal["source", "connmark"]
+SysctlPolicy = Literal["leave", "auto"]
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How one NIC is to be treated: the configuration's defaults with its matching entries laid
@@ -39,6 +45,10 @@ class Settings:
     ipv4: bool = True
     ipv6: bool = True
     oif_rule: bool = True
+    mode: ModeWord = "source"
+    """``connmark``: replies to what came in by the NIC go back by it, containers' too."""
+    sysctls: SysctlPolicy = "leave"
+    """``auto``: set on the NIC what its mode needs; ``leave``: only say so."""
     ignore: frozenset[Network] = frozenset()
     """Addresses inside these prefixes get no rules."""
     routes: tuple[ExtraRoute, ...] = ()
@@ -73,6 +83,10 @@ class Nic:
     elsewhere: tuple[tuple[Network, str], ...] = ()
     claimed: frozenset[IP] = frozenset()
     delegated: tuple[Network, ...] = ()
+    mask: Mask | None = None
+    """The bits of the mark where the NIC is in mode ``connmark`` and that is possible."""
+    unmarked: str = ""
+    """Why it is not, where the configuration asks for it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,15 @@ def marks_unavailable(why: str) -> Entry:
     )
 
 
+def marks_unseen(why: str) -> Entry:
+    """Our table cannot be looked at any more."""
+    return entry_of(
+        Kind.MARKS_UNAVAILABLE,
+        f"the table of nftables cannot be looked at and stays as it is: {why}",
+        {"SRCROUTD_ERROR": why},
+    )
+
+
 def marks_available() -> Entry:
     """Connections can be marked again."""
     return entry_of(Kind.MARKS_AVAILABLE, 'mode "connmark" is possible again', {})

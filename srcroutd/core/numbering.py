@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from srcroutd.core.net import Route, Rule
 
 PRIORITIES_A_SEAT = 10
+POLICY_TABLES = 64
+"""How many tables policies have: each is looked at, so that nothing of ours is ever forgotten."""
 KERNEL = 2
 """RTPROT_KERNEL (rtnetlink.h): the rules that every network namespace begins with."""
 
@@ -43,8 +45,9 @@ class Domain:
 
     @property
     def policy_tables(self) -> range:
-        """The tables of what concerns the whole host: 18100..18998 with the default bands."""
-        return range(self.tables.start + self.seats.stop + 1, self.tables.stop - 1)
+        """The tables of what concerns the whole host: 18100..18163 with the default bands."""
+        first = self.tables.start + self.seats.stop + 1
+        return range(first, max(first, min(self.tables.stop - 1, first + POLICY_TABLES)))
 
     @property
     def seats(self) -> range:

@@ -21,6 +21,7 @@ class Situation:
     """What the decision needs: the join, the seating, the MACs in the kernel, and how sure we are.
 
     ``confirmed`` is set once the provider has given its whole list in this run of the daemon.
+    ``policies_wait``: a policy cannot be followed because a NIC or an address is not there.
     """
 
     domain: Domain
@@ -28,6 +29,7 @@ class Situation:
     seating: Seating
     present: frozenset[str]
     confirmed: bool
+    policies_wait: bool = False
 
 
 def reasons(now: Situation) -> Callable[[Domain, Rule | Route], str | None]:
@@ -38,6 +40,10 @@ def reasons(now: Situation) -> Callable[[Domain, Rule | Route], str | None]:
 
     def why(domain: Domain, thing: Rule | Route) -> str | None:
         number = domain.seat_of(thing)
+        if _of_a_policy(domain, thing):
+            # What access control wants is known without any facts.
+            waits = unsure and now.policies_wait and not _controls_access(domain, thing)
+            return None if waits else "no policy of the configuration needs it"
         if unsure and _leads_elsewhere(thing):
             return None
         if nic := derived.get(number):
@@ -57,6 +63,16 @@ def reasons(now: Situation) -> Callable[[Domain, Rule | Route], str | None]:
         return None
 
     return why
+
+
+def _of_a_policy(domain: Domain, thing: Rule | Route) -> bool:
+    if isinstance(thing, Rule):
+        return thing.priority in domain.policies
+    return thing.table in domain.policy_tables
+
+
+def _controls_access(domain: Domain, thing: Rule | Route) -> bool:
+    return isinstance(thing, Rule) and thing.priority in domain.access
 
 
 def _leads_elsewhere(thing: Rule | Route) -> bool:

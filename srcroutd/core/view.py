@@ -8,7 +8,7 @@ one. Status, plan, graph, export and metrics are functions of it, so they never 
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from srcroutd.core.desired import NicDesired, Want
+from srcroutd.core.desired import ModeWord, NicDesired, Want
 from srcroutd.core.inventory import Eni
 from srcroutd.core.join import State
 from srcroutd.core.net import Address, Link, Route, Rule
@@ -35,6 +35,7 @@ class NicView:
     table: int = 0
     priority: int = 0
     desired: NicDesired = NicDesired()
+    mode: ModeWord = "source"
     since_s: float | None = None
 
     @property
@@ -80,6 +81,9 @@ class View:
     why: str = ""
     standing_by: bool = False
     nics: tuple[NicView, ...] = ()
+    policies: NicDesired = NicDesired()
+    """What should be for the whole host: access control, the source and the way of new connections.
+    """
     operations: tuple[Operation, ...] = ()
     foreign_rules: int = 0
     conflicts: tuple[str, ...] = ()
@@ -100,7 +104,7 @@ class View:
 
     def because(self) -> dict[Rule | Route, str]:
         """Why each rule and route is wanted."""
-        wants: list[Want] = []
+        wants: list[Want] = [*self.policies.rules, *self.policies.routes]
         for nic in self.nics:
             wants += (*nic.desired.rules, *nic.desired.routes)
         return {want.thing: want.because for want in wants}
@@ -108,7 +112,7 @@ class View:
     def brief(self) -> "View":
         """The same without what each NIC should have: small, whatever the number of addresses."""
         nics = tuple(replace(nic, desired=NicDesired(notes=nic.desired.notes)) for nic in self.nics)
-        return replace(self, nics=nics)
+        return replace(self, nics=nics, policies=NicDesired(notes=self.policies.notes))
 
 
 def state_word(view: View, nic: NicView) -> str:

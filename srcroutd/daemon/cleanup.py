@@ -9,8 +9,10 @@ from srcroutd.core.config import Config
 from srcroutd.core.net import Family, Route
 from srcroutd.core.numbering import Domain, is_foreign
 from srcroutd.core.operation import Operation
-from srcroutd.core.plan import Desired, Observed, Pruning, plan, with_devs
+from srcroutd.core.plan import Desired, Observed, Pruning, in_order, plan, with_devs
 from srcroutd.core.view import Cleaned, Refusal
+from srcroutd.daemon.audit import Audit
+from srcroutd.daemon.chores import Chores
 from srcroutd.daemon.eyes import Seen
 from srcroutd.daemon.hands import Hands
 from srcroutd.daemon.places import Places
@@ -27,7 +29,8 @@ def cleanup(config: Config, places: Places, *, dry_run: bool) -> Cleaned:
 
     Raises NotPermitted without CAP_NET_ADMIN, TornDump if the kernel never holds still.
     """
-    return asyncio.run(clean(_domains(config, places), dry_run=dry_run))
+    chores = Chores(places.state, Audit())
+    return asyncio.run(clean(_domains(config, places), chores, dry_run=dry_run))
 
 
 def _domains(config: Config, places: Places) -> tuple[Domain, ...]:
@@ -40,7 +43,7 @@ def _domains(config: Config, places: Places) -> tuple[Domain, ...]:
     return tuple(dict.fromkeys((config.domain, *earlier)))
 
 
-async def clean(domains: tuple[Domain, ...], *, dry_run: bool) -> Cleaned:
+async def clean(domains: tuple[Domain, ...], chores: Chores, *, dry_run: bool) -> Cleaned:
     """Delete all that bears the mark of these domains, or with ``dry_run`` only tell."""
     requests = Requests()
     done: list[Operation] = []
@@ -49,15 +52,17 @@ async def clean(domains: tuple[Domain, ...], *, dry_run: bool) -> Cleaned:
         for _ in range(PASSES):
             observed = await _observe(requests, domains)
             pruning = Pruning(domains, lambda _domain, _thing: "cleanup")
+            links = await requests.links()
+            kept = await chores.farewell(links)
             operations = with_devs(
-                plan(Desired({}, {}), observed, pruning),
-                {link.index: link.name for link in await requests.links()},
+                in_order((*plan(Desired({}, {}), observed, pruning), *kept)),
+                {link.index: link.name for link in links},
             )
             if dry_run:
                 done += operations
             if dry_run or not operations:
                 break
-            some, refused = await Hands(requests).apply(operations)
+            some, refused = await Hands(requests, chores.keepers).apply(operations)
             done += some
         foreign = sum(is_foreign(rule, domains) for rule in observed.rules.values())
     finally:

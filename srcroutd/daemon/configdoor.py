@@ -12,6 +12,7 @@ from srcroutd.core.config import Config, NicEntry, StaticEni
 from srcroutd.core.desired import ExtraRoute
 from srcroutd.core.errors import ConfigError
 from srcroutd.core.inventory import Addressing
+from srcroutd.core.marking import Mask, unfit
 from srcroutd.core.net import Network, RouteType
 from srcroutd.core.numbering import PRIORITIES_A_SEAT, Domain
 from srcroutd.daemon import configshape
@@ -67,12 +68,15 @@ def config(parsed: File, origins: Origins) -> Config:
     domain = _domain(parsed, origins)
     for number, nic in enumerate(parsed.nic, 1):
         _check_nic(nic, origins.entry("nic", number))
+    if why := unfit(parsed.mark_mask, domain.seats[-1]):
+        raise ConfigError(f"{origins.key('mark_mask')}: {why}")
     return Config(
         provider=parsed.provider,
         domain=domain,
         refresh_s=parsed.refresh,
         look_s=parsed.look,
         max_age_s=parsed.max_age,
+        mark_mask=Mask(parsed.mark_mask),
         metrics=parsed.metrics,
         nics=tuple(_nic(nic) for nic in parsed.nic),
         enis=_enis(parsed, origins),

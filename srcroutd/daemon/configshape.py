@@ -60,6 +60,16 @@ def _listen(said: object) -> object:
     return str(ip_address(host)), port
 
 
+def _bits(said: object) -> object:
+    """A number, or a text like "0x00ff0000"."""
+    if isinstance(said, str) and re.fullmatch(r"0[xX][0-9A-Fa-f]{1,8}", said):
+        return int(said, 16)
+    if isinstance(said, int) and not isinstance(said, bool):
+        return said
+    msg = 'not bits like "0x00ff0000"'
+    raise ValueError(msg)
+
+
 def _prefix(text: object) -> object:
     return ip_network(text) if isinstance(text, str) else text  # its own words say what is wrong
 
@@ -72,6 +82,7 @@ Prefix = Annotated[IPv4Network | IPv6Network, BeforeValidator(_prefix)]
 Address = Annotated[IPv4Address | IPv6Address, BeforeValidator(_address)]
 Mac = Annotated[str, BeforeValidator(_mac)]
 Band = Annotated[range, BeforeValidator(_band)]
+MarkBits = Annotated[int, BeforeValidator(_bits)]
 Listen = Annotated[tuple[str, int] | None, BeforeValidator(_listen)]
 DeviceName = Annotated[str, Field(min_length=1, max_length=15)]
 
@@ -103,6 +114,8 @@ class Nic(Door):
     ipv4: bool | None = None
     ipv6: bool | None = None
     oif_rule: bool | None = None
+    mode: Literal["source", "connmark"] | None = None
+    sysctls: Literal["leave", "auto"] | None = None
     ignore: list[Prefix] | None = None
     routes: list[ExtraRoute] | None = None
     keep_main: list[Prefix] | None = None
@@ -148,6 +161,7 @@ class File(Door):
     refresh: Annotated[float, Field(ge=30, le=86400)] = 300
     look: Annotated[float, Field(ge=1, le=3600)] = 60
     max_age: Annotated[float, Field(ge=60)] = 30 * 86400
+    mark_mask: MarkBits = 0x00FF0000
     metrics: Listen = None
     nic: list[Nic] = []
     eni: list[Eni] = []

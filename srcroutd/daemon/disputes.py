@@ -5,7 +5,7 @@ once. A stranger's route that may win is reported and left alone (promise 3).
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 
 from srcroutd.core import entries
 from srcroutd.core.entry import Who
@@ -28,6 +28,7 @@ class Disputes:
         self._who = who
         self._quarrels = Quarrels()
         self._stood: Desired[bytes] = Desired({}, {})
+        self._chores: frozenset[Hashable] = frozenset()
         self._shadows: dict[str, str] = {}
 
     @property
@@ -53,9 +54,11 @@ class Disputes:
         """Try everything again at once."""
         self._quarrels = Quarrels()
 
-    def stands(self, desired: Desired[bytes], picture: Picture) -> None:
+    def stands(
+        self, desired: Desired[bytes], chores: frozenset[Hashable], picture: Picture
+    ) -> None:
         """All is in sync: remember what stands, and say which routes of strangers may win."""
-        self._stood = desired
+        self._stood, self._chores = desired, chores
         said: dict[str, str] = {}
         for shadow in shadows(desired, picture.observed):
             route = with_dev(shadow, picture.names)
@@ -68,7 +71,7 @@ class Disputes:
 
     def nothing_stands(self) -> None:
         """All of ours was taken away on purpose: putting it back repairs nothing."""
-        self._stood = Desired({}, {})
+        self._stood, self._chores = Desired({}, {}), frozenset()
 
     def restored(self, done: Iterable[Operation], *, disturbed: bool) -> None:
         """What stood after the last round and had to be put back was undone by somebody.
@@ -80,7 +83,11 @@ class Disputes:
             op.key: op
             for op in done
             if op.verb != "delete"
-            and (op.key in stood.rules or (op.key in stood.routes and not disturbed))
+            and (
+                op.key in stood.rules
+                or op.key in self._chores
+                or (op.key in stood.routes and not disturbed)
+            )
         }
         self._meter.repaired(undone.values())
         for key in self._quarrels.restored(undone, time.monotonic()):

@@ -7,7 +7,7 @@ their keepers' part.
 
 import asyncio
 import errno
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address
 from itertools import groupby
 from typing import Protocol
@@ -49,9 +49,12 @@ class Keeper(Protocol):
 class Hands:
     """Writes to the kernel."""
 
-    def __init__(self, requests: Requests) -> None:
+    def __init__(
+        self, requests: Requests, keepers: Mapping[ThingKind, Keeper] | None = None
+    ) -> None:
+        """``keepers`` carry out the chores of their kind."""
         self._requests = requests
-        self.keepers: dict[ThingKind, Keeper] = {}
+        self._keepers = keepers or {}
 
     async def apply(self, operations: Sequence[Operation]) -> tuple[list[Operation], list[Refusal]]:
         """Carry out a plan in its order; returns what was done and what was refused.
@@ -88,7 +91,7 @@ class Hands:
         }
         for operation in batch:
             if isinstance(operation.thing, Chore):
-                keeper = self.keepers[operation.kind]
+                keeper = self._keepers[operation.kind]
                 if refusal := await keeper.carry_out(operation):
                     refusals[operation.key] = refusal
         return refusals

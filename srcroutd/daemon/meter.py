@@ -183,6 +183,8 @@ def _owned(view: View) -> Counter[str]:
     for nic in view.nics:
         owned["rule"] += len(nic.desired.rules)
         owned["route"] += len(nic.desired.routes)
+    owned["rule"] += len(view.policies.rules)
+    owned["route"] += len(view.policies.routes)
     for operation in view.operations:
         was = operation.replaces
         if was is None or was.protocol != view.domain.protocol:

@@ -11,12 +11,14 @@ from dataclasses import replace
 
 from srcroutd.core.config import Config
 from srcroutd.core.derive import derive
-from srcroutd.core.desired import Nic, NicDesired, Want
+from srcroutd.core.desired import Host, ModeWord, Nic, NicDesired, Want
 from srcroutd.core.entry import Who
 from srcroutd.core.inventory import Inventory
 from srcroutd.core.join import Joined, join, nics_by_mac, primary_mac, to_seat
+from srcroutd.core.marking_choice import with_masks
 from srcroutd.core.net import Link, Route, Rule
 from srcroutd.core.plan import Desired
+from srcroutd.core.policies import derive_policies, host_of
 from srcroutd.daemon.eyes import Picture
 from srcroutd.daemon.hands import Hands
 from srcroutd.daemon.knowledge import Knowledge
@@ -39,12 +41,24 @@ class Outlook:
         self._derived: dict[int, _Keyed] = {}
         self.links: dict[str, Link] = {}
         self.joined = Joined()
+        self.unmarkable = ""
+        """Why connections cannot be marked here, empty if they can."""
         self.desired: Desired[bytes] = Desired({}, {})
+        self.policies = NicDesired()
+        self._host: tuple[Config, Host] | None = None
+        self._policies: tuple[dict[bytes, Want], dict[bytes, Want]] = ({}, {})
 
     async def update(self, view: Picture) -> None:
         """Bring everything up to date; nothing is done when no input changed."""
         knowledge = self._knowledge
-        inputs = (view.links, view.addresses, knowledge.inventory, knowledge.domain, self.config)
+        inputs = (
+            view.links,
+            view.addresses,
+            knowledge.inventory,
+            knowledge.domain,
+            self.config,
+            self.unmarkable,
+        )
         if all(new is old for new, old in zip(inputs, self._inputs, strict=False)) and self._inputs:
             return
         self.links = nics_by_mac(view.links, view.addresses)
@@ -53,7 +67,7 @@ class Outlook:
         wanted = to_seat(knowledge.inventory, self.links, primary, settings)
         await self._seater.seat(wanted, ours=self.desired.rules)
         await asyncio.sleep(0)
-        self.joined = join(
+        joined = join(
             knowledge.inventory,
             self.links,
             view.addresses,
@@ -63,8 +77,10 @@ class Outlook:
             settings=settings,
             taken=self._seater.taken,
         )
+        nics = with_masks(joined.nics, self.config.mark_mask, self.unmarkable)
+        self.joined = replace(joined, nics=nics)
         await asyncio.sleep(0)
-        await self._derive()
+        await self._derive(view)
         # As it was at the start: what changed while we yielded counts as new next time.
         self._inputs = inputs
 
@@ -80,6 +96,11 @@ class Outlook:
         known = self._derived.get(seat)
         return known[3] if known else NicDesired()
 
+    def mode_of_seat(self, seat: int) -> ModeWord:
+        """The mode that the NIC of a seat is in."""
+        known = self._derived.get(seat)
+        return "connmark" if known and known[0].mask else "source"
+
     async def _primary(self, inventory: Inventory) -> str | None:
         """The primary's MAC; learned from the default route once where the cloud does not say, then
         kept.
@@ -93,7 +114,7 @@ class Outlook:
             self._knowledge.inventory = replace(inventory, primary=primary)
         return primary
 
-    async def _derive(self) -> None:
+    async def _derive(self, view: Picture) -> None:
         rules: dict[bytes, Want] = {}
         routes: dict[bytes, Want] = {}
         derived: dict[int, _Keyed] = {}
@@ -106,13 +127,32 @@ class Outlook:
             rules.update(known[1])
             routes.update(known[2])
         self._derived = derived
+        self._derive_policies(view)
+        rules.update(self._policies[0])
+        routes.update(self._policies[1])
         self.desired = Desired(rules, routes)
+
+    def _derive_policies(self, view: Picture) -> None:
+        knowledge = self._knowledge
+        host = host_of(self.joined, knowledge.inventory, view.addresses, knowledge.domain)
+        if self._host == (self.config, host):
+            return
+        self.policies = derive_policies(self.config, host)
+        self._policies = _encoded(self.policies)
+        self._host = (self.config, host)
+        tables = {want.thing.table for want in self.policies.routes}
+        self._seater.policy_tables |= tables
 
 
 def _keyed(nic: Nic) -> _Keyed:
     wanted = derive(nic)
+    return nic, *_encoded(wanted), wanted
+
+
+def _encoded(wanted: NicDesired) -> tuple[dict[bytes, Want], dict[bytes, Want]]:
+    """Rules and routes by the kernel's own bytes."""
     rules = {encode_rule(want.thing): want for want in wanted.rules if isinstance(want.thing, Rule)}
     routes = {
         encode_route(want.thing): want for want in wanted.routes if isinstance(want.thing, Route)
     }
-    return nic, rules, routes, wanted
+    return rules, routes

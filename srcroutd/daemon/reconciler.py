@@ -8,6 +8,7 @@ file brings them what they need and has their operations carried out.
 import asyncio
 import gc
 import time
+from dataclasses import dataclass
 
 from srcroutd.core import entries
 from srcroutd.core.config import Config
@@ -16,11 +17,12 @@ from srcroutd.core.join import nics_by_mac
 from srcroutd.core.net import Route, Rule
 from srcroutd.core.operation import Operation
 from srcroutd.core.pacing import Backoff, round_due_s
-from srcroutd.core.plan import Pruning, plan, with_devs
+from srcroutd.core.plan import Pruning, in_order, plan, with_devs
 from srcroutd.core.prune import Situation, reasons
 from srcroutd.core.view import Cleaned, View
 from srcroutd.daemon.audit import Audit
 from srcroutd.daemon.bell import Bell
+from srcroutd.daemon.chores import Chores
 from srcroutd.daemon.cleanup import clean
 from srcroutd.daemon.disputes import Disputes
 from srcroutd.daemon.errands import Errands
@@ -44,14 +46,22 @@ RESTLESS = "the kernel keeps changing"
 STANDING_BY = "standing by since srcroutctl cleanup"
 
 
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """How the reconciler sees and changes the kernel."""
+
+    eyes: Eyes
+    hands: Hands
+    chores: Chores
+
+
 class Reconciler:
     """Keeps the kernel as the facts want it."""
 
-    def __init__(
-        self, config: Config, eyes: Eyes, hands: Hands, knowledge: Knowledge, audit: Audit
-    ) -> None:
-        self._eyes = eyes
-        self._hands = hands
+    def __init__(self, config: Config, kernel: Kernel, knowledge: Knowledge, audit: Audit) -> None:
+        self._eyes = eyes = kernel.eyes
+        self._hands = hands = kernel.hands
+        self._chores = kernel.chores
         self._knowledge = knowledge
         self._audit = audit
         self._seater = Seater(eyes, knowledge, audit)
@@ -109,7 +119,7 @@ class Reconciler:
             self._audit.say(entries.resumed())
         self._standing_by = False
         self._disputes.forgive()
-        self._eyes.distrust()
+        self._distrust()
         asked = self._errands.end_of_round()
         self.bell.ring()
         return await asked
@@ -146,6 +156,10 @@ class Reconciler:
                 return True
             await asyncio.sleep(pause_s)
 
+    def _distrust(self) -> None:
+        self._eyes.distrust()
+        self._chores.distrust()
+
     def _due_s(self) -> float:
         """Seconds until a round is due without any bell."""
         now = time.monotonic()
@@ -163,7 +177,7 @@ class Reconciler:
         self._audit.generation = self.outcome.generation + 1
         began = time.monotonic()
         if began - self._looked_at_all >= self.outlook.config.look_s:
-            self._eyes.distrust()
+            self._distrust()
             self._looked_at_all = began
         applied: list[Operation] = []
         try:
@@ -190,7 +204,9 @@ class Reconciler:
     async def _clean(self, applied: list[Operation]) -> None:
         """Do the cleanups that were asked for."""
         domains = self._knowledge.domains
-        for cleaned in await self._errands.clean(lambda dry_run: clean(domains, dry_run=dry_run)):
+        for cleaned in await self._errands.clean(
+            lambda dry_run: clean(domains, self._chores, dry_run=dry_run)
+        ):
             self._standing_by = True
             self._disputes.nothing_stands()
             self._eyes.distrust()
@@ -207,7 +223,8 @@ class Reconciler:
                 return STANDING_BY
             if not operations:
                 if not held:
-                    self._disputes.stands(self.outlook.desired, self._eyes.picture)
+                    chores = self._chores.standing()
+                    self._disputes.stands(self.outlook.desired, chores, self._eyes.picture)
                 return f"{len(held)} contested" if held else ""
             await asyncio.sleep(0)
             disturbed = self._eyes.disturbed
@@ -236,6 +253,7 @@ class Reconciler:
             names |= {mac: link.name for mac, link in nics.items()}
             for part in inbox:
                 self._knowledge.take(part, names)
+        self.outlook.unmarkable = await self._chores.look(self.outlook.config)
         await self.outlook.update(picture)
         while not self._seater.tables() <= looked_at:
             looked_at = self._seater.tables()
@@ -247,6 +265,9 @@ class Reconciler:
         await asyncio.sleep(0)
         operations = plan(self.outlook.desired, picture.observed, self._pruning())
         await asyncio.sleep(0)
+        chores = await self._chores.operations(self.outlook.joined, picture, self.outlook.who)
+        if chores:
+            operations = in_order((*operations, *chores))
         return self._disputes.part(with_devs(operations, picture.names))
 
     def _pruning(self) -> Pruning:
@@ -257,6 +278,7 @@ class Reconciler:
             knowledge.seating,
             frozenset(link.mac for link in self._eyes.picture.links),
             knowledge.confirmed,
+            policies_wait=bool(self.outlook.policies.notes),
         )
         return Pruning(knowledge.domains, reasons(situation))
 
@@ -270,7 +292,7 @@ class Reconciler:
             joined=self.outlook.joined,
             operations=len(applied),
             pending=self._pending,
-            conflicts=self._disputes.conflicts,
+            conflicts=(*self._disputes.conflicts, *self._chores.conflicts),
             changed_at_s=time.time() if applied else self.outcome.changed_at_s,
             standing_by=self._standing_by,
         )

@@ -29,21 +29,24 @@ class Seater:
         self._done: tuple[object, ...] = ()
         self._found: set[int] = set()
         self.taken: dict[int, str] = {}
+        self.policy_tables: frozenset[int] = frozenset()
+        """Tables that policies had since the start; what is left in them must be seen."""
 
     def tables(self) -> frozenset[int]:
         """The tables that must be looked at: those of all seats, and those found with something of
         ours.
         """
         seats, domains = self._knowledge.seating.seats, self._knowledge.domains
-        return frozenset(d.table(s.number) for d in domains for s in seats) | self._found
+        found = self._found | self.policy_tables
+        return frozenset(d.table(s.number) for d in domains for s in seats) | found
 
     async def survey(self) -> None:
         """Look once at every table of our bands for what an earlier run left there."""
         for domain in self._knowledge.domains:
-            for number in domain.seats:
-                routes = await self._eyes.look_at(domain.table(number))
+            for table in (*map(domain.table, domain.seats), *domain.policy_tables):
+                routes = await self._eyes.look_at(table)
                 if any(domain.owns_route(route) for route in routes.values()):
-                    self._found.add(domain.table(number))
+                    self._found.add(table)
             await asyncio.sleep(0)
 
     async def seat(

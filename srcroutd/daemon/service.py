@@ -13,6 +13,7 @@ from srcroutd.core import entries, entries_config
 from srcroutd.core.config import Config
 from srcroutd.core.errors import Exit, NoProvider, OperatorError
 from srcroutd.daemon.audit import Audit
+from srcroutd.daemon.chores import Chores
 from srcroutd.daemon.configfile import load
 from srcroutd.daemon.desk import Desk
 from srcroutd.daemon.eyes import Eyes
@@ -24,7 +25,7 @@ from srcroutd.daemon.metadata_watch import MetadataWatch
 from srcroutd.daemon.notify import Notify
 from srcroutd.daemon.outcome import Outcome
 from srcroutd.daemon.places import Places, lock
-from srcroutd.daemon.reconciler import Reconciler
+from srcroutd.daemon.reconciler import Kernel, Reconciler
 from srcroutd.daemon.store import Store
 from srcroutd.daemon.trial import Trial
 from srcroutd.kernel.capability import require_net_admin
@@ -52,9 +53,10 @@ class Service:
         self._events = Events(config.domain.tables, self._requests.portid)
         self._eyes = Eyes(self._requests, self._events)
         self._knowledge = Knowledge(config, Store(places.state), self._audit)
-        self._reconciler = Reconciler(
-            config, self._eyes, Hands(self._requests), self._knowledge, self._audit
-        )
+        self._chores = Chores(places.state, audit, self._ring)
+        hands = Hands(self._requests, self._chores.keepers)
+        kernel = Kernel(self._eyes, hands, self._chores)
+        self._reconciler = Reconciler(config, kernel, self._knowledge, self._audit)
         self._meter = self._reconciler.meter
         self._audit.subscribe(self._meter.entry)
         self._trial = Trial(places.config, self._use, self._audit)
@@ -88,6 +90,7 @@ class Service:
             if self._watching:
                 self._watching.cancel()
         loop.remove_reader(self._events.fileno())
+        self._chores.close()
         self._audit.say(entries.stopped())
 
     async def once(self) -> Exit:
@@ -104,6 +107,7 @@ class Service:
                 pass
             if self._watching:
                 self._watching.cancel()
+        self._chores.close()
         outcome = self._reconciler.outcome
         self._audit.say(entries.once_done(outcome.sentence()))
         if not self._knowledge.inventory.enis:
@@ -161,6 +165,9 @@ class Service:
         knowledge = self._knowledge
         told = knowledge.inventory.enis or knowledge.confirmed or knowledge.last_unknown
         return outcome.in_sync and (bool(told) or waited_s > FIRST_FACTS_S)
+
+    def _ring(self) -> None:
+        self._reconciler.bell.ring()
 
     def _heard(self) -> None:
         if self._eyes.drain():

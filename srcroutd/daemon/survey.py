@@ -12,13 +12,14 @@ from srcroutd.core.config import Config
 from srcroutd.core.inventory import Reading, Unknown
 from srcroutd.core.view import View
 from srcroutd.daemon.audit import Audit
+from srcroutd.daemon.chores import Chores
 from srcroutd.daemon.configfile import load
 from srcroutd.daemon.eyes import Eyes
 from srcroutd.daemon.facts import provider_of
 from srcroutd.daemon.hands import Hands
 from srcroutd.daemon.knowledge import Knowledge
 from srcroutd.daemon.places import Places
-from srcroutd.daemon.reconciler import Reconciler
+from srcroutd.daemon.reconciler import Kernel, Reconciler
 from srcroutd.daemon.store import Store
 from srcroutd.kernel.events import Events
 from srcroutd.kernel.requests import Requests
@@ -49,7 +50,9 @@ async def _survey(places: Places, config: Config, name: str, *, ask: bool) -> Vi
         try:
             knowledge = Knowledge(config, Store(places.state), audit)
             eyes = Eyes(requests, events)
-            reconciler = Reconciler(config, eyes, Hands(requests), knowledge, audit)
+            chores = Chores(places.state, audit)
+            kernel = Kernel(eyes, Hands(requests, chores.keepers), chores)
+            reconciler = Reconciler(config, kernel, knowledge, audit)
             await reconciler.start()
             if ask or name == "static":
                 for part in await _read(provider_of(name, config, eyes)):

@@ -27,6 +27,13 @@ class SysctlMemory:
     def __init__(self, directory: Path) -> None:
         self._file = directory / "sysctls.json"
 
+    def __str__(self) -> str:
+        return str(self._file)
+
+    def exists(self) -> bool:
+        """Whether anything was ever written there and not taken back."""
+        return self._file.exists()
+
     def load(self, epoch: str) -> Memory:
         """What was changed in this epoch; empty if nothing was. Raises Damaged, once: the file is
         set aside then.

@@ -51,6 +51,7 @@ class Viewer:
             why=outcome.why,
             standing_by=outcome.standing_by,
             nics=self._nics(outcome.joined, picture),
+            policies=self._outlook.policies,
             operations=outcome.pending,
             foreign_rules=self._foreign_rules(picture),
             conflicts=outcome.conflicts,
@@ -76,6 +77,7 @@ class Viewer:
             table=knowledge.domain.table(nic.seat) if nic.seat else 0,
             priority=knowledge.domain.priority(nic.seat) if nic.seat else 0,
             desired=self._outlook.of_seat(nic.seat),
+            mode=self._outlook.mode_of_seat(nic.seat),
             since_s=since[1] if since else None,
         )
 

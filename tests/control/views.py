@@ -5,12 +5,12 @@ from typing import TypeVar, get_args
 
 from hypothesis import strategies as st
 
-from srcroutd.core.desired import NicDesired, Want
+from srcroutd.core.desired import ModeWord, NicDesired, Want
 from srcroutd.core.inventory import Addressing, Eni
 from srcroutd.core.join import State
 from srcroutd.core.net import Action, Address, Family, Link, Route, RouteType, Rule, Scope
 from srcroutd.core.numbering import Domain
-from srcroutd.core.operation import Operation, Phase
+from srcroutd.core.operation import Chore, Operation, Phase, ThingKind
 from srcroutd.core.view import Cleaned, Facts, NicView, Refusal, View
 
 Thing = TypeVar("Thing")
@@ -83,6 +83,9 @@ routes = st.builds(
 )
 
 
+chores = st.builds(Chore, kind=st.sampled_from(ThingKind), words=words)
+
+
 @st.composite
 def operations(draw: st.DrawFn) -> Operation:
     """An operation whose key is its text, as one that came back has."""
@@ -90,7 +93,7 @@ def operations(draw: st.DrawFn) -> Operation:
         phase=draw(st.sampled_from(Phase)),
         verb=draw(st.sampled_from(get_args(Operation.__annotations__["verb"]))),
         key="",
-        thing=draw(st.one_of(rules, routes)),
+        thing=draw(st.one_of(rules, routes, chores)),
         seat=draw(st.integers(0, 99)),
         because=draw(words),
         replaces=draw(maybe(routes)),
@@ -117,6 +120,16 @@ enis = st.builds(Eni, id=words, mac=words, v4=maybe(addressings), v6=maybe(addre
 
 
 @st.composite
+def desires(draw: st.DrawFn) -> NicDesired:
+    """What should be for a NIC, or for the whole host."""
+    return NicDesired(
+        tuple(Want(route, draw(words)) for route in draw(st.lists(routes, max_size=3))),
+        tuple(Want(rule, draw(words)) for rule in draw(st.lists(rules, max_size=3))),
+        tuple(draw(st.lists(words, max_size=2))),
+    )
+
+
+@st.composite
 def nics(draw: st.DrawFn) -> NicView:
     """A NIC, whose addresses are on it."""
     link = draw(
@@ -132,10 +145,12 @@ def nics(draw: st.DrawFn) -> NicView:
             loopback=st.booleans(),
         )
     )
+    state = draw(st.sampled_from(State))
+    kept = state in {State.MANAGED, State.KEPT}
     interfaces = draw(st.lists(st.tuples(ips, st.integers(0, 32)), max_size=3))
     return NicView(
         link=link,
-        state=draw(st.sampled_from(State)),
+        state=state,
         why=draw(words),
         primary=draw(st.booleans()),
         eni=draw(maybe(enis)),
@@ -152,11 +167,8 @@ def nics(draw: st.DrawFn) -> NicView:
         seat=draw(st.integers(0, 99)),
         table=draw(numbers),
         priority=draw(numbers),
-        desired=NicDesired(
-            tuple(Want(route, draw(words)) for route in draw(st.lists(routes, max_size=3))),
-            tuple(Want(rule, draw(words)) for rule in draw(st.lists(rules, max_size=3))),
-            tuple(draw(st.lists(words, max_size=2))),
-        ),
+        desired=draw(desires()),
+        mode=draw(st.sampled_from(get_args(ModeWord))) if kept else "source",
         since_s=draw(maybe(times)),
     )
 
@@ -187,6 +199,7 @@ views = st.builds(
     why=words,
     standing_by=st.booleans(),
     nics=st.lists(nics(), max_size=3).map(tuple),
+    policies=desires(),
     operations=st.lists(operations(), max_size=3).map(tuple),
     foreign_rules=numbers,
     conflicts=texts,

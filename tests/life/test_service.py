@@ -90,7 +90,7 @@ def test_sighup_takes_a_nic_out_and_in_again(host: Host) -> None:
         ("look = 5\nlook = 6\n", "srcroutd.toml"),
         ("\n\nprotocol = 4\n", "srcroutd.toml:3: protocol"),
         ("[[nic]]\nname = 'eth1'\nmanaged = false\n", "srcroutd.toml:3: unknown key"),
-        ("provider = 'static'\n", "srcroutd.toml: provider"),
+        ("provider = 'static'\n", "srcroutd.toml:1: provider"),
     ],
 )
 def test_a_bad_configuration_is_told_of_and_not_used(text: str, place: str, host: Host) -> None:

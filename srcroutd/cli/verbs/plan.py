@@ -45,6 +45,7 @@ def render(view: View, at_most: int | None) -> list[str]:
         lines += [paint(_who(view, due[0]), BOLD), *lay_out(due, at_most)]
     waiting = [nic for nic in view.nics if nic.why and nic.state.value in {"waiting", "refused"}]
     lines += [f"{nic.link.name}  {nic.state}: {nic.why}" for nic in waiting]
+    lines += view.policies.notes
     if view.facts.trouble:
         lines.append(f"metadata: {view.facts.trouble}")
     return [*lines, tally(view)]
@@ -54,7 +55,7 @@ def _who(view: View, operation: Operation) -> str:
     nic = view.of_seat(operation.seat)
     if nic and nic.eni:
         return f"{nic.link.name}  {nic.eni.id}  table {nic.table}"
-    return f"number {operation.seat}, no NIC here"
+    return f"number {operation.seat}, no NIC here" if operation.seat else "the whole host"
 
 
 def lay_out(operations: list[Operation], at_most: int | None) -> list[str]:

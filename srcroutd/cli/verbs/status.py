@@ -62,6 +62,7 @@ def render(view: View, at_most: int | None) -> list[str]:
     else:
         lines.append("No NIC here could be an ENI.")
     lines += [f"{nic.link.name}: {note}" for nic in view.nics for note in nic.desired.notes]
+    lines += view.policies.notes
     lines += [f"conflict: {one}" for one in view.conflicts]
     if view.facts.trouble:
         lines.append(f"metadata: {view.facts.trouble}")
@@ -150,7 +151,7 @@ def _first_words(view: View, nic: NicView) -> tuple[str, ...]:
         nic.role or "-",
         state_word(view, nic),
         table,
-        "source" if nic.kept else "-",
+        nic.mode if nic.kept else "-",
     )
 
 

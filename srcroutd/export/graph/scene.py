@@ -95,7 +95,7 @@ def _notes(view: View) -> tuple[str, ...]:
         notes.append(f"metadata: {view.facts.trouble}")
     if not view.nics:
         notes.append("No NIC here could be an ENI.")
-    return tuple(clean(note, SENTENCE) for note in (*notes, *view.notes))
+    return tuple(clean(note, SENTENCE) for note in (*notes, *view.policies.notes, *view.notes))
 
 
 def _tone(view: View, nic: NicView) -> Tone:

@@ -1,0 +1,53 @@
+"""What the configuration wants of the whole host, beyond its single NICs: one list of rules and
+routes, from each policy's own file.
+
+The rules lie in a band of their own, asked before the NICs' rules: access control first, then what
+chooses the NIC of new connections (``Domain.access``, ``Domain.egress``).
+"""
+
+from collections.abc import Callable, Iterable
+
+from srcroutd.core.config import Config
+from srcroutd.core.desired import Host, HostNic, NicDesired
+from srcroutd.core.inventory import Inventory
+from srcroutd.core.join import Joined
+from srcroutd.core.net import Address
+from srcroutd.core.numbering import Domain
+
+POLICIES: tuple[Callable[[Config, Host], NicDesired], ...] = ()
+"""Every policy: from the configuration and the host to what it wants."""
+
+
+def derive_policies(config: Config, host: Host) -> NicDesired:
+    """The rules and routes of all policies; ``notes`` name the entries that cannot be followed now,
+    because a NIC or an address is not there.
+    """
+    parts = [policy(config, host) for policy in POLICIES]
+    return NicDesired(
+        tuple(want for part in parts for want in part.routes),
+        tuple(want for part in parts for want in part.rules),
+        tuple(note for part in parts for note in part.notes),
+    )
+
+
+def host_of(
+    joined: Joined, inventory: Inventory, addresses: Iterable[Address], domain: Domain
+) -> Host:
+    """The host as policies see it: every device that could be an ENI, in the order of ifindexes."""
+    bearing: dict[int, list[Address]] = {}
+    for address in addresses:
+        bearing.setdefault(address.index, []).append(address)
+    tables = {nic.link.index: nic.table for nic in joined.nics}
+    return Host(
+        domain,
+        tuple(
+            HostNic(
+                state.link,
+                tuple(bearing.get(state.link.index, ())),
+                inventory.enis.get(state.link.mac),
+                tables.get(state.link.index, 0),
+                primary=state.primary,
+            )
+            for state in joined.states
+        ),
+    )

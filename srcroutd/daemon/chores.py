@@ -1,0 +1,74 @@
+"""All that is kept besides rules and routes, behind one door: what is due in a round, what a
+cleanup takes away, and who carries out which chore.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from pathlib import Path
+
+from srcroutd.core.config import Config
+from srcroutd.core.entry import Who
+from srcroutd.core.join import Joined, State
+from srcroutd.core.marking_choice import marking_of
+from srcroutd.core.net import Link
+from srcroutd.core.operation import Operation, ThingKind
+from srcroutd.daemon.audit import Audit
+from srcroutd.daemon.eyes import Picture
+from srcroutd.daemon.hands import Keeper
+from srcroutd.daemon.marks import Marks
+from srcroutd.daemon.sysctl_keeper import SysctlKeeper
+from srcroutd.daemon.sysctl_memory import SysctlMemory
+
+
+class Chores:
+    """The keepers. ``ring`` is called when something of theirs changed; None: nobody listens."""
+
+    def __init__(self, state: Path, audit: Audit, ring: Callable[[], None] | None = None) -> None:
+        """``state`` is the directory in which they remember what they changed."""
+        self._marks = Marks(audit, ring)
+        self._sysctls = SysctlKeeper(SysctlMemory(state), audit, ring)
+
+    @property
+    def keepers(self) -> Mapping[ThingKind, Keeper]:
+        """Who carries out which kind of chore."""
+        return {ThingKind.MARKS: self._marks, ThingKind.SYSCTL: self._sysctls}
+
+    @property
+    def conflicts(self) -> tuple[str, ...]:
+        """What strangers have in the place of ours."""
+        return self._marks.conflicts
+
+    def distrust(self) -> None:
+        """Believe nothing seen before."""
+        self._sysctls.distrust()
+
+    async def look(self, config: Config) -> str:
+        """Look at what must be known before anything is derived; returns why connections cannot be
+        marked here, empty if they can.
+        """
+        return await self._marks.look(wanted=config.marks)
+
+    async def operations(
+        self, joined: Joined, picture: Picture, who: Callable[[int], Who]
+    ) -> tuple[Operation, ...]:
+        """What is due now."""
+        unsure = any(state.state is State.WAITING for state in joined.states)
+        self._sysctls.look(joined.nics, picture.links)
+        marking = marking_of(joined.nics, self._sysctls.values)
+        return (
+            *await self._sysctls.operations(joined, picture, who),
+            *self._marks.operations(marking, unsure=unsure),
+        )
+
+    async def farewell(self, links: Sequence[Link]) -> tuple[Operation, ...]:
+        """What takes everything away that was put here, whichever run put it."""
+        await self._marks.look_for_leftovers()
+        return (*self._marks.farewell(), *await self._sysctls.farewell(links))
+
+    def standing(self) -> frozenset[Hashable]:
+        """The keys of all that stands as it should."""
+        return self._marks.standing() | self._sysctls.standing()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._marks.close()
+        self._sysctls.close()
