@@ -26,7 +26,7 @@ _SHOWN = 2
 
 
 class Marks:
-    """The keeper of the table. ``ring`` is called when somebody changed it; None: nobody listens."""
+    """Keeps the table. ``ring`` is called when somebody changed it; None: nobody listens."""
 
     def __init__(self, audit: Audit, ring: Callable[[], None] | None) -> None:
         self._audit = audit

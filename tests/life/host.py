@@ -25,7 +25,7 @@ POLL_S = 0.01
 HEALED_S = 1.0
 """What the daemon promises."""
 SETTLED_S = 0.15
-BAND = range(18000, 19000)
+BAND = range(17000, 19000)
 _NOISE = re.compile(r" (linkdown|dead|pref medium)\b|\[detached\] ")
 _NUMBER = {"rule": re.compile(r"^(\d+):"), "route": re.compile(r" table (\d+)")}
 _TYPES = {"1": "", "7": "unreachable "}
