@@ -113,7 +113,7 @@ def _needs(form: str, after: Path) -> dict[str, Any]:
                     f"python3 (<< {beyond})",
                     f"libc6 (>= {GLIBC})",
                 ],
-                "recommends": ["iproute2"],
+                "recommends": ["iproute2", "nftables"],
                 "suggests": ["nftables"],
                 "deb": {
                     "compression": "xz",
@@ -126,7 +126,7 @@ def _needs(form: str, after: Path) -> dict[str, Any]:
             any_of_ours = " or ".join(f"python(abi) = {python}" for python in PYTHONS)
             return {
                 "depends": [f"({any_of_ours})"],
-                "recommends": ["iproute"],
+                "recommends": ["iproute", "nftables"],
                 "suggests": ["nftables"],
                 "rpm": {
                     "compression": "xz",
@@ -140,7 +140,7 @@ def _needs(form: str, after: Path) -> dict[str, Any]:
         case _:
             return {
                 "depends": [f"python>={oldest}", f"python<{beyond}"],
-                "recommends": ["iproute2"],
+                "recommends": ["iproute2", "nftables"],
                 "archlinux": {"packager": MAINTAINER, "scripts": {"postupgrade": str(after)}},
             }
 

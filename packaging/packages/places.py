@@ -97,6 +97,7 @@ def _documentation(root: Path, papers: dict[str, str]) -> list[Entry]:
         Entry(f"{DOC}/README.md", _read(root / "README.md")),
         Entry(f"{DOC}/CHANGELOG.md", _read(root / "CHANGELOG.md")),
         Entry(f"{DOC}/examples/metrics.conf", _read(root / "systemd/metrics.conf")),
+        Entry(f"{DOC}/examples/sysctls.conf", _read(root / "systemd/sysctls.conf")),
         *(Entry(f"{DOC}/{name}", text.encode()) for name, text in papers.items()),
     ]
 

@@ -12,6 +12,11 @@ from srcroutd.core.numbering import PRIORITIES_A_SEAT
 from srcroutd.core.view import NicView, View
 from srcroutd.export.quoting import device, hardware, remark
 
+_MARKS = (
+    "mode connmark is left out, for it needs a table of nftables that is looked after; with this "
+    "alone the NIC is routed by source"
+)
+
 T = TypeVar("T", Rule, Route)
 """A rule or a route."""
 
@@ -75,14 +80,16 @@ def _kept(nic: NicView) -> Kept:
     name, mac = device(nic.link.name), hardware(nic.link.mac)
     eni = nic.eni.id if nic.eni else "-"
     heading = [f"{name}  {eni}  {mac}  table {nic.table}, priorities from {nic.priority}"]
-    heading += [f"note: {note}" for note in (*nic.desired.notes, nic.why) if note]
+    rules = [want for want in nic.desired.rules if nic.mode == "source" or not _by_mark(want.thing)]
+    notes = [*nic.desired.notes, nic.why, _MARKS if nic.mode == "connmark" else ""]
+    heading += [f"note: {note}" for note in notes if note]
     return Kept(
         name,
         mac,
         nic.table,
         nic.priority,
         _once(sorted(_entries(nic.desired.routes, Route), key=_route_order)),
-        _once(sorted(_entries(nic.desired.rules, Rule), key=_rule_order)),
+        _once(sorted(_entries(rules, Rule), key=_rule_order)),
         tuple(map(remark, heading)),
     )
 
@@ -91,6 +98,10 @@ def _entries(wants: Iterable[Want], kind: type[T]) -> Iterator[Entry[T]]:
     for want in wants:
         if isinstance(want.thing, kind):
             yield Entry(want.thing, remark(want.because))
+
+
+def _by_mark(thing: Rule | Route) -> bool:
+    return isinstance(thing, Rule) and bool(thing.mark)
 
 
 def _once(entries: Iterable[Entry[T]]) -> tuple[Entry[T], ...]:

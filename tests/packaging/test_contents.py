@@ -42,6 +42,7 @@ COMMON = {
     "/usr/share/doc/srcroutd/CHANGELOG.md": "CHANGELOG.md",
     "/usr/share/doc/srcroutd/README.md": "README.md",
     "/usr/share/doc/srcroutd/examples/metrics.conf": "systemd/metrics.conf",
+    "/usr/share/doc/srcroutd/examples/sysctls.conf": "systemd/sysctls.conf",
 }
 PAPERS = {f"/usr/share/doc/srcroutd/{n}" for n in ("LICENSES.txt", "copyright", "sbom.cdx.json")}
 ZSH = ("_srcroutctl", "_srcroutd")

@@ -15,7 +15,7 @@ def test_the_deb_needs_python_and_the_c_library_and_nothing_else(package: Deb) -
     assert said["Version"] == __version__
     assert said["Architecture"] == "amd64"
     assert said["Depends"] == "python3 (>= 3.11), python3 (<< 3.15), libc6 (>= 2.28)"
-    assert said["Recommends"] == "iproute2"
+    assert said["Recommends"] == "iproute2, nftables"
     assert said["Suggests"] == "nftables"
     assert said.get("Pre-Depends") is None
 

@@ -45,6 +45,11 @@ def run(options: argparse.Namespace) -> int:
     documents = exporter(options.format)(view, temporary=options.temporary)
     for note in view.notes:
         sys.stderr.write(f"srcroutctl: {note}\n")
+    if view.policies.rules:
+        sys.stderr.write(
+            "srcroutctl: left out: access control, and what chooses the NIC of new connections; "
+            "this is the NICs' own routing\n"
+        )
     if not documents:
         sys.stderr.write(f"srcroutctl: nothing to export: {_why_nothing(view)}\n")
     if options.output:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
 
 from srcroutd.core.net import IP
+from srcroutd.core.view import NicView
 from srcroutd.doctor.finding import Finding, Severity, Slug
 from srcroutd.doctor.scene import Rewrite, Scene, sources
 
@@ -15,7 +16,9 @@ def dnat(scene: Scene) -> Iterator[Finding]:
     found = bites(scene)
     if not found:
         return
-    nics = " and ".join(nic.link.name for nic in scene.kept)
+    names = [nic.link.name for nic in by_source(scene)]
+    nics = " and ".join(names)
+    entry = f'[[nic]] name = "{names[0]}" mode = "connmark"'
     rewrite = "1 rule of the firewall rewrites"
     if len(found) > 1:
         rewrite = f"{len(found)} rules of the firewall rewrite"
@@ -27,9 +30,14 @@ def dnat(scene: Scene) -> Iterator[Finding]:
         f"asked for at an address of {nics}, the answer bears the container's address while it is "
         "routed and leaves by the primary NIC, where the cloud drops it; rules by source (mode "
         "source) cannot help, only connection marks can",
-        "ask for published ports at the primary NIC's address, or run a proxy on the host that "
-        "listens on the managed address",
+        f"let srcroutd mark what comes in: {entry} in srcroutd.toml, "
+        "then\n$ systemctl reload srcroutd",
     )
+
+
+def by_source(scene: Scene) -> tuple[NicView, ...]:
+    """The NICs that are routed by source alone: those that mark connections have their answers."""
+    return tuple(nic for nic in scene.kept if nic.mode == "source")
 
 
 def bites(scene: Scene) -> list[str]:
@@ -40,8 +48,8 @@ def bites(scene: Scene) -> list[str]:
     """
     if scene.firewall.restores_marks and any(rule.mark for rule in scene.foreign()):
         return []
-    nics = {nic.link.name for nic in scene.kept}
-    ours = {ip for nic in scene.kept for ip in sources(nic)}
+    nics = {nic.link.name for nic in by_source(scene)}
+    ours = {ip for nic in by_source(scene) for ip in sources(nic)}
     return [one.where for one in scene.firewall.rewrites if _may_catch(one, nics, ours)]
 
 

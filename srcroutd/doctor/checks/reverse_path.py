@@ -29,7 +29,11 @@ def reverse_path(scene: Scene) -> Iterator[Finding]:
         dropped = [(ip, why) for ip in ips if (why := _dropped(rpdb, nic, ip))]
         if dropped:
             yield _drops(name, dropped)
-        elif rpdb.sysctls.in_force(name).rp_filter == Mode.STRICT and rewritten:
+        elif rpdb.sysctls.in_force(name).rp_filter != Mode.STRICT:
+            continue
+        elif nic.mode == "connmark" and not rpdb.sysctls.in_force(name).src_valid_mark:
+            yield _disbelieved(name)
+        elif nic.mode == "source" and rewritten:
             yield _strict(name, rewritten)
 
 
@@ -52,6 +56,19 @@ def _drops(name: str, dropped: list[tuple[IP, str]]) -> Finding:
         "put our rules in place, then the answer leaves there; or loosen the filter\n"
         "$ srcroutctl plan\n$ sysctl -w "
         f"net.ipv4.conf.{name}.rp_filter=2",
+    )
+
+
+def _disbelieved(name: str) -> Finding:
+    return Finding(
+        Slug.RP_FILTER_STRICT,
+        Severity.RISK,
+        name,
+        f"rp_filter is strict (1) on {name}, and src_valid_mark is off",
+        f"in mode connmark, what comes in by {name} for a container is dropped: only its mark says "
+        "that the answer leaves there, and the filter does not look at marks",
+        f'say sysctls = "auto" in the [[nic]] entry of {name}, or set it and write the same to '
+        f"/etc/sysctl.d\n$ sysctl -w net.ipv4.conf.{name}.src_valid_mark=1",
     )
 
 
