@@ -95,21 +95,22 @@ class Sysctls:
     nics6: Mapping[str, NicConf6] = field(default_factory=dict)
 
     def in_force(self, nic: str) -> NicConf:
-        """What the kernel acts on for IPv4: the larger of ``all`` and the NIC's own.
+        """What the kernel acts on for IPv4: the larger of ``all`` and the NIC's own where the size
+        counts, and either where it only counts that it is not 0.
 
         Forwarding is the NIC's alone. Source: the macros IN_DEV_* in include/linux/inetdevice.h.
         """
         own, every = self.nics.get(nic, NicConf()), self.all
         return NicConf(
             rp_filter=max(every.rp_filter, own.rp_filter),
-            src_valid_mark=max(every.src_valid_mark, own.src_valid_mark),
-            accept_local=max(every.accept_local, own.accept_local),
+            src_valid_mark=int(bool(every.src_valid_mark or own.src_valid_mark)),
+            accept_local=int(bool(every.accept_local or own.accept_local)),
             forwarding=own.forwarding,
-            route_localnet=max(every.route_localnet, own.route_localnet),
-            send_redirects=max(every.send_redirects, own.send_redirects),
+            route_localnet=int(bool(every.route_localnet or own.route_localnet)),
+            send_redirects=int(bool(every.send_redirects or own.send_redirects)),
             arp_ignore=max(every.arp_ignore, own.arp_ignore),
             arp_announce=max(every.arp_announce, own.arp_announce),
-            arp_filter=max(every.arp_filter, own.arp_filter),
+            arp_filter=int(bool(every.arp_filter or own.arp_filter)),
         )
 
     def in_force6(self, nic: str) -> NicConf6:

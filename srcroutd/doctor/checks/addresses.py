@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from srcroutd.core.join import State
 from srcroutd.core.net import IP, Address, Family, Network
+from srcroutd.core.sysctls import Knob, in_force
 from srcroutd.core.view import NicView
 from srcroutd.doctor.finding import Finding, Severity, Slug
 from srcroutd.doctor.scene import Scene, global_addresses
@@ -130,13 +131,16 @@ def promote(scene: Scene) -> Iterator[Finding]:
 
 def keep6(scene: Scene) -> Iterator[Finding]:
     """Configured IPv6 addresses that nobody gives back when the link was down."""
-    everywhere = scene.sysctls.get("ipv6/conf/all/keep_addr_on_down", 1)
+    every = scene.sysctls.get("ipv6/conf/all/keep_addr_on_down", 1)
     bare = [
         nic.link.name
         for nic in scene.kept
         if nic.link.name in scene.static6
-        and not everywhere
-        and scene.sysctls.get(f"ipv6/conf/{nic.link.name}/keep_addr_on_down", 1) < 1
+        and not in_force(
+            Knob.KEEP_ADDR_ON_DOWN,
+            scene.sysctls.get(f"ipv6/conf/{nic.link.name}/keep_addr_on_down", 1),
+            every,
+        )
     ]
     if bare and not _CONFIGURERS & scene.running:
         settings = " ".join(f"net.ipv6.conf.{name}.keep_addr_on_down=1" for name in bare)
