@@ -164,3 +164,48 @@ def test_metrics_are_let_out_by_the_drop_in_of_the_examples(
     assert "srcroutd_" in machine.run(f'python3 -c "{read}"')
     assert entries(machine, Kind.CANNOT_LISTEN) == []
     assert_answers(cloud, ETH1)
+
+
+CONNMARK = '[[nic]]\nname = "eth1"\nmode = "connmark"\n'
+
+
+def test_connections_are_marked_in_the_sandbox(start_cloud: StartCloud, enabled: Layers) -> None:
+    cloud = start_cloud(enabled)
+    cloud.boot()
+    machine = cloud.machine
+    machine.write("/etc/srcroutd/srcroutd.toml.d/mode.toml", CONNMARK)
+    machine.run("systemctl reload srcroutd")
+    machine.run("until nft list table inet srcroutd; do sleep 0.1; done", timeout_s=10)
+    assert 'iifname "eth1"' in machine.run("nft list table inet srcroutd")
+    assert "connmark" in machine.run("srcroutctl status")
+    assert entries(machine, Kind.MARKS_UNAVAILABLE) == []
+    machine.run("nft flush ruleset")
+    machine.run("until nft list table inet srcroutd; do sleep 0.1; done", timeout_s=10)
+    assert_answers(cloud, ETH1)
+    machine.run("srcroutctl cleanup")
+    assert machine.attempt("nft list table inet srcroutd").code
+
+
+def test_sysctls_are_set_with_the_drop_in_of_the_examples(
+    start_cloud: StartCloud, enabled: Layers
+) -> None:
+    cloud = start_cloud(enabled)
+    cloud.boot()
+    machine = cloud.machine
+    knob = "/proc/sys/net/ipv4/conf/eth1"
+    machine.run(f"echo 1 >{knob}/rp_filter; echo 0 >{knob}/src_valid_mark")
+    machine.run(f"echo 0 >{knob}/../all/rp_filter")
+    machine.write("/etc/srcroutd/srcroutd.toml.d/mode.toml", f'{CONNMARK}sysctls = "auto"\n')
+    machine.run("systemctl reload srcroutd")
+    said = "journalctl -u srcroutd | grep -q 'sysctls are left as they are'"
+    machine.run(f"until {said}; do sleep 0.1; done; sleep 1", timeout_s=10)
+    assert len(entries(machine, Kind.SYSCTLS_UNAVAILABLE)) == 1
+    assert machine.run(f"cat {knob}/src_valid_mark").strip() == "0"
+    example = "/usr/share/doc/srcroutd/examples/sysctls.conf"
+    machine.run("mkdir -p /etc/systemd/system/srcroutd.service.d")
+    machine.run(f"cp {example} /etc/systemd/system/srcroutd.service.d/; systemctl daemon-reload")
+    machine.run("systemctl restart srcroutd")
+    machine.run(f"until grep -q 1 {knob}/src_valid_mark; do sleep 0.1; done", timeout_s=10)
+    assert_answers(cloud, ETH1)
+    machine.run("srcroutctl cleanup")
+    assert machine.run(f"cat {knob}/src_valid_mark").strip() == "0"
