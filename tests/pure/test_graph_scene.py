@@ -8,7 +8,8 @@ from ipaddress import ip_network
 
 from srcroutd.core.desired import NicDesired, Settings, Want
 from srcroutd.core.join import State
-from srcroutd.core.net import Family, Rule
+from srcroutd.core.net import Action, Family, Rule
+from srcroutd.core.operation import Operation, Phase
 from srcroutd.export.graph.document import document
 from srcroutd.export.graph.picture import Kind
 from srcroutd.export.graph.scene import scene
@@ -218,3 +219,25 @@ def test_rules_that_ask_for_ports_or_users_are_told_whole_and_each_on_its_own() 
         "18017 from 198.51.100.5 uidrange 33-33 lookup 18001",
         "18017 from 198.51.100.5: default",
     ]
+
+
+def test_replies_by_mark_are_told_in_words() -> None:
+    one = kept(numbered(1, v6=False))
+    by_mark = Rule(Family.V4, 18012, table=18001, mark=0x10000, mask=0xFF0000, protocol=83)
+    wants = (Want(by_mark, "a test"),)
+    picture = scene(view(replace(one, desired=NicDesired(rules=wants))))
+    assert "18012 replies of connections marked 0x10000: default" in told(picture, "nic2rules0")
+
+
+def test_what_concerns_the_whole_host_is_a_note_and_no_box() -> None:
+    rule = Rule(Family.V4, 17000, action=Action.PROHIBIT, uids=(33, 33), protocol=83)
+    due = Operation(Phase.ADD_RULES, "add", "", rule, 0, "a test")
+    whole = replace(
+        view(kept(numbered(1))),
+        policies=NicDesired(rules=(Want(rule, "a test"),)),
+        operations=(due,),
+    )
+    picture = scene(whole)
+    assert "asked first: 17000: from all uidrange 33-33 prohibit" in picture.notes
+    assert f"due for the whole host: {due}" in picture.notes
+    assert not [node for node in picture.nodes if node.id.startswith("seat")]

@@ -69,10 +69,13 @@ def _words(rules: Sequence[Rule], table: int) -> tuple[str, str]:
         if jump is None:
             return "end of a jump", ""
         return f"from outside {_short(jump.src)}", f"skip to {jump.goto}"
-    unlike = first.iif or first.mark or first.invert or first.asks_more
+    by_mark = bool(first.mark) and not (first.src or first.dst or first.oif)
+    unlike = first.iif or (first.mark and not by_mark) or first.invert or first.asks_more
     if first.action is not Action.LOOKUP or unlike:
         return clean(str(first).partition(": ")[2]), ""
     under = ", then ".join(_tier(rule, table) for rule in rules)
+    if by_mark:
+        return f"replies of connections marked {first.mark:#x}", under
     if first.dst:
         return f"to {_short(first.dst)}", under
     if first.oif:

@@ -24,6 +24,9 @@ MOST = 16
 SENTENCE = 300
 """Characters of a note from elsewhere that are shown."""
 
+POLICIES = 8
+"""Rules of the whole host that are named."""
+
 NAME = 30
 """Characters of a device's name: it has 15 bytes, which may be anything (IFNAMSIZ, net/if.h)."""
 
@@ -44,6 +47,7 @@ def scene(view: View) -> Picture:
             parts += _lane(view, nic, lane, own)
         else:
             parts.append(_folded(view, nic, lane, own))
+    due.pop(0, None)  # the whole host is no NIC: ``_policies`` tells
     for seat, operations in sorted(due.items()):
         parts += _leftovers(view, seat, drift(operations))
     return Picture(
@@ -95,7 +99,18 @@ def _notes(view: View) -> tuple[str, ...]:
         notes.append(f"metadata: {view.facts.trouble}")
     if not view.nics:
         notes.append("No NIC here could be an ENI.")
+    notes += _policies(view)
     return tuple(clean(note, SENTENCE) for note in (*notes, *view.policies.notes, *view.notes))
+
+
+def _policies(view: View) -> Iterator[str]:
+    """What concerns the whole host and is asked before the NICs' rules, and what of it is due."""
+    due = [str(operation) for operation in view.operations if not operation.seat]
+    yield from (f"due for the whole host: {operation}" for operation in due[:POLICIES])
+    rules = sorted({str(want.thing) for want in view.policies.rules})
+    yield from (f"asked first: {rule}" for rule in rules[:POLICIES])
+    if len(rules) > POLICIES:
+        yield f"asked first: {len(rules) - POLICIES} more rules for the whole host"
 
 
 def _tone(view: View, nic: NicView) -> Tone:
