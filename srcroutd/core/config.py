@@ -5,6 +5,7 @@ An empty configuration is complete: every default here is what most hosts want.
 
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
+from typing import Literal
 
 from srcroutd.core.desired import ExtraRoute, ModeWord, Settings, SysctlPolicy
 from srcroutd.core.inventory import Addressing, Eni
@@ -33,6 +34,7 @@ class NicEntry:
     oif_rule: bool | None = None
     mode: ModeWord | None = None
     sysctls: SysctlPolicy | None = None
+    addresses: Literal["leave", "assign"] | None = None
     ignore: frozenset[Network] | None = None
     routes: tuple[ExtraRoute, ...] | None = None
     keep_main: tuple[Network, ...] | None = None

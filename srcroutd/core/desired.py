@@ -53,6 +53,8 @@ class Settings:
     """Addresses inside these prefixes get no rules."""
     routes: tuple[ExtraRoute, ...] = ()
     """What the NIC's table holds beyond its mode's; the administrator's word wins over it."""
+    addresses: Literal["leave", "assign"] = "leave"
+    """Whether the ENI's private addresses are put on the NIC."""
     keep_main: tuple[Network, ...] = ()
     """Destinations for which the NIC's addresses are routed by main, its default included."""
 

@@ -6,6 +6,7 @@ An entry says what happened, to whom and why, so that it can be read alone and f
 
 from dataclasses import replace
 
+from srcroutd.core.assigned import PutAddress, TakeAddress
 from srcroutd.core.entry import GENERATION, Entry, Kind, Who, entry_of
 from srcroutd.core.inventory import Unknown
 from srcroutd.core.net import Network, Route, Rule
@@ -14,6 +15,8 @@ from srcroutd.core.operation import Chore, Operation, Phase, Thing
 from srcroutd.core.view import Refusal
 
 _APPLIED = {
+    (Phase.ASSIGN_ADDRESSES, "add"): Kind.ADDRESS_PUT,
+    (Phase.ASSIGN_ADDRESSES, "replace"): Kind.ADDRESS_PUT,
     (Phase.SET_SYSCTLS, "replace"): Kind.SYSCTL_SET,
     (Phase.PUT_ROUTES, "add"): Kind.ROUTE_ADDED,
     (Phase.PUT_ROUTES, "replace"): Kind.ROUTE_REPLACED,
@@ -24,6 +27,7 @@ _APPLIED = {
     (Phase.DELETE_RULES, "delete"): Kind.RULE_DELETED,
     (Phase.DELETE_ROUTES, "delete"): Kind.ROUTE_DELETED,
     (Phase.RESTORE_SYSCTLS, "replace"): Kind.SYSCTL_RESTORED,
+    (Phase.REMOVE_ADDRESSES, "delete"): Kind.ADDRESS_REMOVED,
 }
 
 
@@ -264,6 +268,8 @@ def _operation_fields(operation: Operation, who: Who) -> dict[str, str]:
     fields["SRCROUTD_BECAUSE"] = operation.because
     fields["SRCROUTD_KIND"] = operation.kind.value
     if isinstance(thing, Chore):
+        if isinstance(operation.key, PutAddress | TakeAddress):
+            fields["SRCROUTD_ADDRESS"] = str(operation.key.interface.ip)
         return fields
     address: object
     if isinstance(thing, Rule):

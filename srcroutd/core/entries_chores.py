@@ -1,8 +1,9 @@
-"""The words and fields of entries about what is neither rule nor route: our table of nftables and
-the sysctls.
+"""The words and fields of entries about what is neither rule nor route: our table of nftables,
+the sysctls and the addresses.
 """
 
 from srcroutd.core.entry import Entry, Kind, Who, entry_of
+from srcroutd.core.net import Interface
 from srcroutd.core.sysctls import Sysctl
 
 
@@ -42,4 +43,23 @@ def sysctl_let_go(sysctl: Sysctl, value: int, who: Who) -> Entry:
         Kind.SYSCTL_LET_GO,
         f"{who}: somebody set {sysctl} to {value}; it is his from now on and is not set back",
         {**who.fields(), "SRCROUTD_SYSCTL": str(sysctl), "SRCROUTD_VALUE": str(value)},
+    )
+
+
+def address_let_go(own: Interface, nic: str) -> Entry:
+    """Somebody else changed an address that we had put: it is his from now on."""
+    return entry_of(
+        Kind.ADDRESS_LET_GO,
+        f"{nic}: somebody changed {own}, which srcroutd had put there; it is his from now on and "
+        "is not removed",
+        {**Who(nic).fields(), "SRCROUTD_ADDRESS": str(own.ip)},
+    )
+
+
+def address_duplicate(own: Interface, nic: str) -> Entry:
+    """Duplicate address detection failed for an address that we had put."""
+    return entry_of(
+        Kind.ADDRESS_DUPLICATE,
+        f"{nic}: {own.ip} is not used: another host on the wire answers for it",
+        {**Who(nic).fields(), "SRCROUTD_ADDRESS": str(own.ip)},
     )

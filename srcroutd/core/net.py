@@ -140,6 +140,12 @@ class Address:
     """IPv6 duplicate address detection is still running or has failed: the kernel refuses it as a
     source.
     """
+    duplicate: bool = False
+    """IPv6 duplicate address detection has failed: somebody else on the wire answers for it."""
+    permanent: bool = True
+    """It has no end (IFA_F_PERMANENT); one that a DHCP client or a router gave has."""
+    protocol: int = 0
+    """Who put it there (IFA_PROTO, Linux 5.18): 0 is nobody in particular, or an older kernel."""
 
     @property
     def ip(self) -> IP:

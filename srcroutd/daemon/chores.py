@@ -2,7 +2,7 @@
 cleanup takes away, and who carries out which chore.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from srcroutd.core.config import Config
@@ -10,10 +10,14 @@ from srcroutd.core.entry import Who
 from srcroutd.core.join import Joined, State
 from srcroutd.core.marking_choice import marking_of
 from srcroutd.core.net import Link
+from srcroutd.core.numbering import Domain
 from srcroutd.core.operation import Operation, ThingKind
+from srcroutd.daemon.address_keeper import AddressKeeper
+from srcroutd.daemon.assigned_memory import AssignedMemory
 from srcroutd.daemon.audit import Audit
 from srcroutd.daemon.eyes import Picture
 from srcroutd.daemon.hands import Keeper
+from srcroutd.daemon.knowledge import Knowledge
 from srcroutd.daemon.marks import Marks
 from srcroutd.daemon.sysctl_keeper import SysctlKeeper
 from srcroutd.daemon.sysctl_memory import SysctlMemory
@@ -26,16 +30,26 @@ class Chores:
         """``state`` is the directory in which they remember what they changed."""
         self._marks = Marks(audit, ring)
         self._sysctls = SysctlKeeper(SysctlMemory(state), audit, ring)
+        self._addresses = AddressKeeper(AssignedMemory(state), audit)
 
     @property
     def keepers(self) -> Mapping[ThingKind, Keeper]:
         """Who carries out which kind of chore."""
-        return {ThingKind.MARKS: self._marks, ThingKind.SYSCTL: self._sysctls}
+        return {
+            ThingKind.MARKS: self._marks,
+            ThingKind.SYSCTL: self._sysctls,
+            ThingKind.ADDRESS: self._addresses,
+        }
 
     @property
     def conflicts(self) -> tuple[str, ...]:
         """What strangers have in the place of ours."""
         return self._marks.conflicts
+
+    @property
+    def notes(self) -> Mapping[int, tuple[str, ...]]:
+        """What status should say of the NICs, by ifindex."""
+        return self._addresses.notes
 
     def distrust(self) -> None:
         """Believe nothing seen before."""
@@ -48,27 +62,39 @@ class Chores:
         return await self._marks.look(wanted=config.marks)
 
     async def operations(
-        self, joined: Joined, picture: Picture, who: Callable[[int], Who]
+        self, joined: Joined, picture: Picture, who: Callable[[int], Who], knowledge: Knowledge
     ) -> tuple[Operation, ...]:
         """What is due now."""
         unsure = any(state.state is State.WAITING for state in joined.states)
         self._sysctls.look(joined.nics, picture.links)
         marking = marking_of(joined.nics, self._sysctls.values)
         return (
+            *await self._addresses.operations(joined, picture, knowledge),
             *await self._sysctls.operations(joined, picture, who),
             *self._marks.operations(marking, unsure=unsure),
         )
 
-    async def farewell(self, links: Sequence[Link]) -> tuple[Operation, ...]:
+    async def farewell(
+        self, links: Sequence[Link], domains: Iterable[Domain]
+    ) -> tuple[Operation, ...]:
         """What takes everything away that was put here, whichever run put it."""
         await self._marks.look_for_leftovers()
-        return (*self._marks.farewell(), *await self._sysctls.farewell(links))
+        return (
+            *self._marks.farewell(),
+            *await self._sysctls.farewell(links),
+            *await self._addresses.farewell(links, domains),
+        )
+
+    def due_s(self) -> float | None:
+        """Seconds until something is due without any bell; None where nothing is."""
+        return self._addresses.due_s()
 
     def standing(self) -> frozenset[Hashable]:
         """The keys of all that stands as it should."""
-        return self._marks.standing() | self._sysctls.standing()
+        return self._marks.standing() | self._sysctls.standing() | self._addresses.standing()
 
     def close(self) -> None:
         """Stop listening."""
         self._marks.close()
         self._sysctls.close()
+        self._addresses.close()

@@ -1,6 +1,7 @@
 """Taking away exactly ours, with the daemon or without: what has our protocol inside our bands.
 
-Rules go before routes. What a stranger made stays, also inside our tables and among our priorities.
+Rules go before routes, the addresses that we put last. What a stranger made stays, also inside our
+tables and among our priorities.
 """
 
 import asyncio
@@ -30,7 +31,10 @@ def cleanup(config: Config, places: Places, *, dry_run: bool) -> Cleaned:
     Raises NotPermitted without CAP_NET_ADMIN, TornDump if the kernel never holds still.
     """
     chores = Chores(places.state, Audit())
-    return asyncio.run(clean(_domains(config, places), chores, dry_run=dry_run))
+    try:
+        return asyncio.run(clean(_domains(config, places), chores, dry_run=dry_run))
+    finally:
+        chores.close()
 
 
 def _domains(config: Config, places: Places) -> tuple[Domain, ...]:
@@ -53,7 +57,7 @@ async def clean(domains: tuple[Domain, ...], chores: Chores, *, dry_run: bool) -
             observed = await _observe(requests, domains)
             pruning = Pruning(domains, lambda _domain, _thing: "cleanup")
             links = await requests.links()
-            kept = await chores.farewell(links)
+            kept = await chores.farewell(links, domains)
             operations = with_devs(
                 in_order((*plan(Desired({}, {}), observed, pruning), *kept)),
                 {link.index: link.name for link in links},

@@ -114,6 +114,11 @@ def _check_nic(nic: Nic, where: str) -> None:
     """Raise ConfigError for an entry that contradicts itself."""
     if nic.name is nic.mac is nic.eni is None:
         raise ConfigError(f"{where}: needs name, mac or eni to say which NIC it means")
+    if nic.addresses == "assign" and nic.manage is False:
+        raise ConfigError(
+            f'{where}: addresses = "assign" contradicts manage = false: nothing is done on a NIC '
+            "that is left alone; leave out one of them"
+        )
     for route in nic.routes or ():
         words = f"{where}: routes: to {route.to}"
         if route.via and route.via.version != route.to.version:

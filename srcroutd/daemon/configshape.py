@@ -116,6 +116,7 @@ class Nic(Door):
     oif_rule: bool | None = None
     mode: Literal["source", "connmark"] | None = None
     sysctls: Literal["leave", "auto"] | None = None
+    addresses: Literal["leave", "assign"] | None = None
     ignore: list[Prefix] | None = None
     routes: list[ExtraRoute] | None = None
     keep_main: list[Prefix] | None = None

@@ -31,6 +31,8 @@ _APPLIED = {
     Kind.MARKS_PUT: ("replace", "marks"),
     Kind.MARKS_DELETED: ("delete", "marks"),
     Kind.SYSCTL_SET: ("replace", "sysctl"),
+    Kind.ADDRESS_PUT: ("add", "address"),
+    Kind.ADDRESS_REMOVED: ("delete", "address"),
 }
 _VERBS = frozenset(verb for verb, _ in _APPLIED.values())
 _KINDS = tuple(kind.value for kind in ThingKind)

@@ -7,6 +7,7 @@ numbers changed.
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 
 from srcroutd.core.config import Config
@@ -39,6 +40,8 @@ class Outlook:
         self._hands = hands
         self._inputs: tuple[object, ...] = ()
         self._derived: dict[int, _Keyed] = {}
+        self.remarks: Mapping[int, tuple[str, ...]] = {}
+        """Notes on NICs by those who keep more than rules and routes, by ifindex."""
         self.links: dict[str, Link] = {}
         self.joined = Joined()
         self.unmarkable = ""
@@ -94,7 +97,10 @@ class Outlook:
     def of_seat(self, seat: int) -> NicDesired:
         """What the NIC of a seat should have; nothing where nothing is derived for it."""
         known = self._derived.get(seat)
-        return known[3] if known else NicDesired()
+        if known is None:
+            return NicDesired()
+        remarks = self.remarks.get(known[0].link.index, ())
+        return replace(known[3], notes=(*known[3].notes, *remarks)) if remarks else known[3]
 
     def mode_of_seat(self, seat: int) -> ModeWord:
         """The mode that the NIC of a seat is in."""

@@ -168,6 +168,8 @@ class Reconciler:
             times.append(self._round_ended + self._troubles.pause_s(0.5) - now)
         if (retry_s := self._disputes.next_retry_s()) is not None:
             times.append(retry_s)
+        if (due_s := self._chores.due_s()) is not None:
+            times.append(due_s)
         return min(times)
 
     async def round(self) -> Outcome:
@@ -265,7 +267,11 @@ class Reconciler:
         await asyncio.sleep(0)
         operations = plan(self.outlook.desired, picture.observed, self._pruning())
         await asyncio.sleep(0)
-        chores = await self._chores.operations(self.outlook.joined, picture, self.outlook.who)
+        outlook = self.outlook
+        chores = await self._chores.operations(
+            outlook.joined, picture, outlook.who, self._knowledge
+        )
+        outlook.remarks = self._chores.notes
         if chores:
             operations = in_order((*operations, *chores))
         return self._disputes.part(with_devs(operations, picture.names))

@@ -47,10 +47,10 @@ async def _survey(places: Places, config: Config, name: str, *, ask: bool) -> Vi
     requests = Requests()
     try:
         events = Events(config.domain.tables, requests.portid)
+        chores = Chores(places.state, audit)
         try:
             knowledge = Knowledge(config, Store(places.state), audit)
             eyes = Eyes(requests, events)
-            chores = Chores(places.state, audit)
             kernel = Kernel(eyes, Hands(requests, chores.keepers), chores)
             reconciler = Reconciler(config, kernel, knowledge, audit)
             await reconciler.start()
@@ -60,6 +60,7 @@ async def _survey(places: Places, config: Config, name: str, *, ask: bool) -> Vi
             await reconciler.foresee()
             view = reconciler.view(name, by_daemon=False)
         finally:
+            chores.close()
             events.close()
     finally:
         requests.close()

@@ -12,7 +12,7 @@ from srcroutd.core import entries, entries_chores
 from srcroutd.core.desired import ModeWord, Nic
 from srcroutd.core.entry import Who
 from srcroutd.core.join import Joined, State
-from srcroutd.core.net import Link
+from srcroutd.core.net import Family, Link, Scope
 from srcroutd.core.operation import Chore, Operation, Phase, ThingKind
 from srcroutd.core.sysctl_needs import Needs, SysctlWant, needed, needs_of
 from srcroutd.core.sysctl_plan import Memory, SysctlOperation, plan_sysctls
@@ -196,7 +196,12 @@ def _matters(nic: Nic) -> bool:
 
 def _needs(nic: Nic, links: Mapping[int, Link], picture: Picture) -> Needs:
     mode: ModeWord = "connmark" if nic.mask else "source"
-    return needs_of(nic.link, mode, (links, picture.addresses))
+    # What expires came from an advertisement or a lease, and comes again.
+    static6 = any(
+        one.permanent and one.scope == Scope.GLOBAL and Family.of(one.ip) is Family.V6
+        for one in nic.addresses
+    )
+    return needs_of(nic.link, mode, (links, picture.addresses), static6=static6)
 
 
 def _operation(one: SysctlOperation, seat: int) -> Operation:

@@ -7,15 +7,20 @@ Promise: a stranger's twin is safe. The protocol is part of each message, so ``d
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from srcroutd.core.net import Route, Rule
+from srcroutd.core.assigned import PutAddress
+from srcroutd.core.net import Interface, Route, Rule
+from srcroutd.kernel.codec_link import encode_link_up, encode_new_address, encode_old_address
 from srcroutd.kernel.codec_route import encode_route
 from srcroutd.kernel.codec_rule import FRA_PRIORITY, encode_rule
 from srcroutd.kernel.wire import (
     NLM_F_CREATE,
     NLM_F_EXCL,
     NLM_F_REPLACE,
+    RTM_DELADDR,
     RTM_DELROUTE,
     RTM_DELRULE,
+    RTM_NEWADDR,
+    RTM_NEWLINK,
     RTM_NEWROUTE,
     RTM_NEWRULE,
     u32_attribute,
@@ -92,6 +97,24 @@ def delete_route(route: Route) -> Message:
 def delete_dumped_route(body: bytes) -> Message:
     """Delete a route that has ``beyond``: its key in a view is its body."""
     return Message(RTM_DELROUTE, 0, body)
+
+
+def add_address(put: PutAddress, *, replace: bool) -> Message:
+    """Put an address on a NIC. One that is there already is EEXIST, or with ``replace`` gets our
+    mark and lifetimes.
+    """
+    flags = NLM_F_CREATE | (NLM_F_REPLACE if replace else NLM_F_EXCL)
+    return Message(RTM_NEWADDR, flags, encode_new_address(put))
+
+
+def delete_address(index: int, own: Interface) -> Message:
+    """Take one address off a NIC. The kernel compares address and prefix length, not the mark."""
+    return Message(RTM_DELADDR, 0, encode_old_address(index, own))
+
+
+def set_up(index: int) -> Message:
+    """Set a link up; one that is up stays so."""
+    return Message(RTM_NEWLINK, 0, encode_link_up(index))
 
 
 def _request(rule: Rule) -> bytes:

@@ -25,7 +25,8 @@ POLL_S = 0.01
 HEALED_S = 1.0
 """What the daemon promises."""
 SETTLED_S = 0.15
-BAND = range(17000, 19000)
+BANDS = {"rule": range(17000, 19000), "route": range(18000, 19000)}
+"""What is ours: priorities of policies and of NICs, and tables."""
 _NOISE = re.compile(r" (linkdown|dead|pref medium)\b|\[detached\] ")
 _NUMBER = {"rule": re.compile(r"^(\d+):"), "route": re.compile(r" table (\d+)")}
 _TYPES = {"1": "", "7": "unreachable "}
@@ -123,13 +124,13 @@ class Host:
         """Lose the state directory."""
         shutil.rmtree(self.state, ignore_errors=True)
 
-    def ours(self, protocol: int = 83, band: range = BAND) -> str:
+    def ours(self, protocol: int = 83, band: range | None = None) -> str:
         """Our rules in their order, then our routes sorted, a line each, both families."""
         return self._part(lambda kind, line: _is_ours(kind, line, protocol, band))
 
     def theirs(self) -> str:
         """Everything else: all rules and all routes of all tables that are not ours."""
-        return self._part(lambda kind, line: not _is_ours(kind, line, 83, BAND))
+        return self._part(lambda kind, line: not _is_ours(kind, line, 83, None))
 
     def _part(self, wanted: Callable[[str, str], bool]) -> str:
         lines: list[str] = []
@@ -201,10 +202,10 @@ def _finish(command: list[str]) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def _is_ours(kind: str, line: str, protocol: int, band: range) -> bool:
+def _is_ours(kind: str, line: str, protocol: int, band: range | None) -> bool:
     number = _NUMBER[kind].search(line)
     marked = f" proto {protocol} " in f"{line} "
-    return marked and number is not None and int(number[1]) in band
+    return marked and number is not None and int(number[1]) in (band or BANDS[kind])
 
 
 def _order(line: str) -> tuple[int, str]:

@@ -22,7 +22,7 @@ RULES = (
     "from 172.16.1.5 lookup 100 pref 17000 protocol static",
     "from 172.16.1.5 lookup 100 pref 19500 protocol 200",
     # Our protocol outside our band.
-    "from 198.51.100.5 lookup 100 pref 17999 protocol 83",
+    "from 198.51.100.5 lookup 100 pref 16999 protocol 83",
     "from 198.51.100.6 lookup 100 pref 19000 protocol 83",
     # Neighbours: docker's and kube-proxy's marks, terway, VPC-CNI, tailscale, wg-quick, babel.
     "fwmark 0x4000/0x4000 lookup 100 pref 5210",

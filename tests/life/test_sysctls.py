@@ -57,6 +57,15 @@ def test_what_is_needed_is_set_and_goes_back_with_the_policy(host: Host) -> None
     until(lambda: not (host.state / "sysctls.json").exists(), 2.0, "nothing is remembered")
 
 
+def test_configured_ipv6_addresses_are_kept_when_the_link_goes_down(host: Host) -> None:
+    host.sysctl("ipv6/conf/all/keep_addr_on_down", "0")
+    host.configure(ETH0, ETH1, extra=AUTO)
+    host.start()
+    set_to("ipv6/conf/eth1/keep_addr_on_down", "1")
+    host.ip("link set eth1 down", "link set eth1 up")
+    assert "fd00:1::5" in host.ip("-6 address show dev eth1")
+
+
 def test_leave_changes_nothing(host: Host) -> None:
     before = everything()
     host.configure(ETH0, ETH1, extra=LEAVE)

@@ -2,9 +2,10 @@
 them.
 """
 
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address, ip_interface, ip_network
 
 from srcroutd.core import entries, entries_chores, entries_config
+from srcroutd.core.assigned import RaiseLink, TakeAddress
 from srcroutd.core.difference import differences
 from srcroutd.core.entry import Entry, Who
 from srcroutd.core.inventory import Addressing, Eni, Inventory, Unknown
@@ -40,6 +41,24 @@ UNMARK = Operation(Phase.DELETE_MARKS, "delete", "marks", TABLE, 0, "no NIC mark
 ON = Chore(ThingKind.SYSCTL, "sysctl -w net.ipv4.conf.eth1.src_valid_mark=1")
 SET = Operation(Phase.SET_SYSCTLS, "replace", "sysctl", ON, 1, "rp_filter is strict")
 RESTORE = Operation(Phase.RESTORE_SYSCTLS, "replace", "sysctl", ON, 1, "policy leave")
+ASSIGN_KEY = RaiseLink(3)
+REMOVE_KEY = TakeAddress(3, ip_interface("192.0.2.6/32"))
+ASSIGN = Operation(
+    Phase.ASSIGN_ADDRESSES,
+    "add",
+    ASSIGN_KEY,
+    Chore(ThingKind.ADDRESS, ASSIGN_KEY.words("eth1")),
+    1,
+    "nobody else sets eth1 up",
+)
+REMOVE = Operation(
+    Phase.REMOVE_ADDRESSES,
+    "delete",
+    REMOVE_KEY,
+    Chore(ThingKind.ADDRESS, REMOVE_KEY.words("eth1")),
+    1,
+    "no longer an address of eni-1",
+)
 
 OLD = Eni(
     "eni-1",
@@ -88,6 +107,9 @@ def of_everything() -> list[Entry]:
         7, [(ADD, Who()), (DELETE, NOBODY), (PUT, Who()), (REPLACE, ENI1), (DROP, NOBODY)]
     )
     audit.applied(7, [(MARK, NOBODY), (UNMARK, NOBODY), (SET, ENI1), (RESTORE, ENI1)])
+    audit.applied(7, [(ASSIGN, ENI1), (REMOVE, NOBODY)])
+    audit.say(entries_chores.address_let_go(REMOVE_KEY.interface, "eth1"))
+    audit.say(entries_chores.address_duplicate(REMOVE_KEY.interface, "eth1"))
     audit.say(entries_chores.marks_unavailable("nft is not there"))
     audit.say(entries_chores.marks_available())
     audit.say(entries_chores.sysctls_unavailable("/proc is read-only"))

@@ -37,6 +37,11 @@ def test_no_file_and_an_empty_file_are_complete(tmp_path: Path) -> None:
         ('priorities = "18000-18015"', ["no room"]),
         ("[[nic]]\nmanage = true", ["name, mac or eni"]),
         ('[[nic]]\nmac = "nonsense"', [":2:", "MAC"]),
+        ('[[nic]]\nname = "a"\naddresses = "all"', [":3:", "addresses", "'leave' or 'assign'"]),
+        (
+            '[[nic]]\nname = "a"\nmanage = false\naddresses = "assign"',
+            [":1:", "[[nic]] number 1", "contradicts manage = false"],
+        ),
         ('provider = "static"', ["[[eni]]"]),
         ('provider = "static"\n[[eni]]\nname = "eth1"', ["ipv4 or ipv6"]),
         (

@@ -28,9 +28,9 @@ def without_address(scene: Scene) -> Iterator[Finding]:
                 Severity.RISK,
                 nic.link.name,
                 f"{nic.link.name} has no address, and {nic.eni.id} has{first}",
-                "nothing reaches this NIC; srcroutd routes addresses, it does not assign them",
+                "nothing reaches this NIC; srcroutd puts addresses only where it is told to",
                 f"have {nic.link.name} configured by DHCP (NetworkManager, networkd, netplan or "
-                "ifcfg, whichever runs here)",
+                'ifcfg, whichever runs here), or say addresses = "assign" in its [[nic]] entry',
             )
 
 
@@ -55,7 +55,8 @@ def not_on_nic(scene: Scene) -> Iterator[Finding]:
                 f"metadata lists {shown}{more} for {nic.link.name}, and this host does not have it",
                 "either a container network hands it to pods, and all is well, or nobody has "
                 "configured it: then what is sent to it is lost",
-                "if it is meant for this host, add it here and in the network's configuration\n"
+                "if it is meant for this host, add it here and in the network's configuration, or "
+                'say addresses = "assign" in the [[nic]] entry\n'
                 f"$ ip address add {missing[0]}/PREFIX dev {nic.link.name}",
             )
 
@@ -151,7 +152,7 @@ def keep6(scene: Scene) -> Iterator[Finding]:
             f"IPv6 addresses of {' and '.join(bare)} go when the link goes down, and no program "
             "here puts them back",
             "the kernel deletes them (keep_addr_on_down is 0) and does not bring them back with "
-            "the link; srcroutd routes addresses, it does not assign them",
+            "the link; srcroutd puts back only those that it put itself",
             "if links go down and up here, set it, and write the same to /etc/sysctl.d\n"
             f"$ sysctl -w {settings}",
         )
