@@ -12,8 +12,8 @@ MAKEFLAGS += --no-print-directory
 # Prerequisites are steps in an order, also for somebody who types make -j.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format bench packages e2e e2e-vm coexistence venv system neighbours \
-	completions development lock clean
+.PHONY: help demo test check lint format bench packages e2e e2e-vm coexistence connectivity venv system \
+	neighbours completions development lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -57,6 +57,9 @@ coexistence: system development ## what neighbours break and how soon it is whol
 	@packaging/debian.sh venv mmdebstrap systemd-nspawn
 	@packaging/packages.sh --form deb --arch amd64 >/dev/null
 	@$(BIN)/python -m tests.e2e.coexistence --write $(ARGS)
+
+connectivity: system development ## who reaches whom with which layout of routing, into docs/connectivity.md; no boot, a minute
+	@$(BIN)/python -m tests.connectivity --write
 
 e2e-vm: system development ## the package in a virtual machine: PCI hot-plug, power cut; 15 minutes
 	@packaging/debian.sh venv mmdebstrap qemu-system-x86_64 qemu-img dnsmasq mke2fs

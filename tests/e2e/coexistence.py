@@ -61,8 +61,9 @@ NetworkManager never takes a rule; it takes a device's routes with the addresses
 {reach}
 
 A port published on eth1 is the known limit of mode `source`, and was unreachable before: the reply
-bears the container's address when it is routed, so no rule by source finds it. Publish on eth0, or
-by a proxy on the host.
+bears the container's address when it is routed, so no rule by source finds it. Say
+`mode = "connmark"` ([connectivity.md](connectivity.md)), publish on eth0, or use a proxy on the
+host.
 """,
 }
 

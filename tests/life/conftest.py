@@ -13,7 +13,9 @@ import pytest
 from tests.life.cloud import Cloud
 from tests.life.enis import ETH0, ETH1, ETH2, Eni
 from tests.life.host import Host
+from tests.life.marked_host import MARKS, RARELY
 from tests.life.namespace import enter_fresh, go_home, home
+from tests.life.strangers_tables import put_strangers
 
 
 @pytest.fixture(scope="session")
@@ -49,6 +51,16 @@ def host(bare: Host) -> Host:
     bare.plug(ETH0, ETH1, ETH2)
     bare.configure(ETH0, ETH1, ETH2)
     return bare
+
+
+@pytest.fixture
+def crowded(host: Host) -> Host:
+    """A host with everybody's tables of nftables and strict rp_filter, set to mark by eth1."""
+    put_strangers()
+    for name in ("all", "eth0", "eth1", "eth2"):
+        host.sysctl(f"ipv4/conf/{name}/rp_filter", "1")
+    host.configure(ETH0, ETH1, ETH2, more=RARELY, extra=MARKS)
+    return host
 
 
 @pytest.fixture

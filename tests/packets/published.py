@@ -5,8 +5,8 @@ Each layout is put by the words that its inventors type; ours by the words that 
 """
 
 import json
-from collections.abc import Iterable
-from ipaddress import ip_interface
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address, ip_interface
 
 from srcroutd.core.desired import Nic, NicDesired
 from srcroutd.core.inventory import Addressing
@@ -19,7 +19,7 @@ from srcroutd.core.net import IP, Address, Family, Link, Rule
 from srcroutd.core.numbering import Domain
 from srcroutd.lab.cloud import Cloud
 from srcroutd.lab.machine import Machine, Stream
-from srcroutd.lab.topology import ETH1, Eni
+from srcroutd.lab.topology import ETH0, ETH1, Eni
 from tests.packets.wires import give_ipv6, left_by
 
 PORT = 8007
@@ -32,6 +32,9 @@ SEATS = {"eth1": 1, "eth2": 2}
 STRANGERS = 0xFF00FFFF
 """The bits of a mark that are not ours by default."""
 
+INSIDE: Mapping[int, IP] = {4: ip_address("172.17.0.2"), 6: ip_address("fd00:17::2")}
+"""The container."""
+
 _BRIDGES = {4: "172.17.0.0/16", 6: "fd00:17::/64"}
 _INSIDE = {4: "172.17.0.2", 6: "[fd00:17::2]"}
 
@@ -40,25 +43,35 @@ def publish(cloud: Cloud) -> Machine:
     """A container with both families, and docker's rules for it; the client echoes too."""
     container = cloud.container()
     give_ipv6(cloud, container)
+    # So that the container reaches its own published port.
+    cloud.instance.ip("link set vethc type bridge_slave hairpin on")
     cloud.client.echo()
     nft(cloud, "".join(map(_docker, (4, 6))))
     return container
 
 
 def _docker(version: int) -> str:
-    """Docker's tables: what is asked for at any local address goes to the container."""
+    """Docker's tables, as without its proxy: what is asked for at any local address goes to the
+    container, from the host and from the container itself too.
+    """
     family, inside, bridge = {4: "ip", 6: "ip6"}[version], _INSIDE[version], _BRIDGES[version]
+    loopback = {4: "ip daddr != 127.0.0.0/8", 6: "ip6 daddr != ::1"}[version]
     dnat = "".join(
-        f"fib daddr type local iifname != docker0 {kind} dport {port} dnat to {inside}:{to}\n"
+        f"{kind} dport {port} dnat to {inside}:{to}\n"
         for kind in ("tcp", "udp")
         for port, to in ((PORT, 7), (CLOSED, 9))
     )
+    alone = inside.strip("[]")
     return f"""
     table {family} docker {{
+        chain published {{ {dnat} }}
         chain prerouting {{ type nat hook prerouting priority dstnat;
-        {dnat} }}
+            fib daddr type local jump published }}
+        chain output {{ type nat hook output priority -100;
+            {loopback} fib daddr type local jump published }}
         chain postrouting {{ type nat hook postrouting priority srcnat;
-            {family} saddr {bridge} oifname != docker0 masquerade }}
+            {family} saddr {bridge} oifname != docker0 masquerade
+            {family} saddr {alone} {family} daddr {alone} masquerade }}
     }}
     """
 
@@ -188,25 +201,29 @@ def put_recipe_of_seed_003(cloud: Cloud) -> None:
             cloud,
             version,
             "rule add priority 1000 fwmark 1 lookup 100",
-            f"route add default via {gateway} dev eth1 table 100",
+            f"route add default via {gateway} dev eth1 src {_address(ETH1, version)} table 100",
         )
     cloud.instance.sysctl({"net/ipv4/conf/eth1/src_valid_mark": "1"})
 
 
 def put_nm_cloud_setup(cloud: Cloud) -> None:
-    """Three tiers by address, as nm-cloud-setup lays them out."""
-    subnets = {4: ETH1.vswitch.v4, 6: ETH1.vswitch.v6}
-    for version, gateway in _gateways():
-        address = _address(ETH1, version)
-        _batch(
-            cloud,
-            version,
-            f"route add {subnets[version]} dev eth1 table 30201",
-            f"route add default via {gateway} dev eth1 table 30401",
-            f"rule add priority 30201 from {address} lookup 30201",
-            "rule add priority 30350 lookup main suppress_prefixlength 0",
-            f"rule add priority 30401 from {address} lookup 30401",
-        )
+    """Three tiers by address, as nm-cloud-setup lays them out, for the primary NIC too."""
+    for version in (4, 6):
+        _batch(cloud, version, "rule add priority 30350 lookup main suppress_prefixlength 0")
+        for number, nic in enumerate((ETH0, ETH1)):
+            subnet, gateway = {
+                4: (nic.vswitch.v4, nic.vswitch.gateway4),
+                6: (nic.vswitch.v6, nic.vswitch.gateway6),
+            }[version]
+            address = _address(nic, version)
+            _batch(
+                cloud,
+                version,
+                f"route add {subnet} dev {nic.name} table {30200 + number}",
+                f"route add default via {gateway} dev {nic.name} table {30400 + number}",
+                f"rule add priority {30200 + number} from {address} lookup {30200 + number}",
+                f"rule add priority {30400 + number} from {address} lookup {30400 + number}",
+            )
 
 
 def _gateways() -> Iterable[tuple[int, IP]]:
