@@ -75,6 +75,7 @@ def main() -> int:
 
 def _run(options: Namespace, audit: Audit) -> Exit:
     """Check the configuration, or serve. Raises OperatorError."""
+    from srcroutd.daemon.access_check import refuse_dangerous
     from srcroutd.daemon.configfile import load
     from srcroutd.daemon.places import places
 
@@ -84,7 +85,8 @@ def _run(options: Namespace, audit: Audit) -> Exit:
             sys.stderr.write(
                 f"{options.config} does not exist; without a file everything is at its default\n"
             )
-        load(where.config)
+        for unseen in refuse_dangerous(load(where.config), {}):
+            sys.stderr.write(f"not known, so nothing was checked against it: {unseen}\n")
         sys.stdout.write(f"{where.config}: good\n")
         return Exit.OK
     from srcroutd.daemon.service import serve

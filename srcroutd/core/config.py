@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from typing import Literal
 
+from srcroutd.core.access import AccessEntry
 from srcroutd.core.desired import ExtraRoute, ModeWord, Settings, SysctlPolicy
 from srcroutd.core.inventory import Addressing, Eni
 from srcroutd.core.marking import Mask
@@ -74,6 +75,7 @@ class Config:
     """Address and TCP port for OpenMetrics; None: only on the control socket."""
     nics: tuple[NicEntry, ...] = ()
     enis: tuple[StaticEni, ...] = ()
+    access: tuple[AccessEntry, ...] = ()
 
     @property
     def marks(self) -> bool:

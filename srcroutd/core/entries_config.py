@@ -18,6 +18,24 @@ def reload_refused(file: str, error: str) -> Entry:
     )
 
 
+def access_left_out(entry: str, why: str) -> Entry:
+    """An entry of access control is not used, for it would cut the host off."""
+    return entry_of(
+        Kind.ACCESS_LEFT_OUT,
+        f"access: {entry} is left out: {why}; say force = true in it if that is meant, then reload",
+        {"SRCROUTD_ENTRY": entry, "SRCROUTD_WHY": why},
+    )
+
+
+def access_unsure(what: str) -> Entry:
+    """Something that access control must not cut off could not be learned."""
+    return entry_of(
+        Kind.ACCESS_UNSURE,
+        f"access: not known, so nothing was checked against it: {what}",
+        {"SRCROUTD_WHAT": what},
+    )
+
+
 def trial_began(file: str, seconds: int) -> Entry:
     """Another configuration is used, for some time only."""
     return entry_of(

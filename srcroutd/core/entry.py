@@ -63,6 +63,8 @@ class Kind(Enum):
     STOPPED = ("stopped", "701cca53568642c180be7e9f407d9dde", Level.INFO)
     RELOADED = ("reloaded", "f5a9fb70b79f4d6490f981586282f356", Level.INFO)
     RELOAD_REFUSED = ("reload-refused", "4c97d40f9bdf45cab42945f6cb2b4cd6", Level.ERROR)
+    ACCESS_LEFT_OUT = ("access-left-out", "da5b4faa4eeb457097f37697e5eeda60", Level.ERROR)
+    ACCESS_UNSURE = ("access-unsure", "1b68c630d7b44e039e8d7f5418f66737", Level.WARNING)
     TRIAL_BEGAN = ("trial-began", "9bed13b2ad4e4841ba1929d20fcd8339", Level.NOTICE)
     TRIAL_KEPT = ("trial-kept", "b2771d76436641869984b412482b6a30", Level.NOTICE)
     TRIAL_RETURNED = ("trial-returned", "1db118f747d9410097636fbb1b6eb382", Level.WARNING)

@@ -61,14 +61,14 @@ def plan(desired: Desired[K], observed: Observed[K], pruning: Pruning) -> tuple[
         *_delete_rules(desired, observed, pruning),
         *_delete_routes(desired, observed, pruning),
     ]
-    return in_order(operations)
+    return tuple(sorted(operations, key=lambda operation: _order(operation, pruning.domains)))
 
 
 def in_order(operations: Iterable[Operation]) -> tuple[Operation, ...]:
-    """Operations in the order in which they can be carried out; chores of one phase stay as they
-    come.
+    """A plan and chores in the order in which they can be carried out; what is of one phase stays
+    as it comes.
     """
-    return tuple(sorted(operations, key=_order))
+    return tuple(sorted(operations, key=lambda operation: operation.phase))
 
 
 def shadows(desired: Desired[K], observed: Observed[K]) -> tuple[Route, ...]:
@@ -167,18 +167,21 @@ def _delete_routes(
                 break
 
 
-def _order(operation: Operation) -> tuple[int, ...]:
+def _order(operation: Operation, domains: tuple[Domain, ...]) -> tuple[int, ...]:
     """Phase first. Within a phase the order is such that at every step what stands can work.
 
     Routes: the guard, then what is directly reachable, then what needs a gateway (the kernel looks
     it up); rules: highest priority first, so that a jump finds its target and a NIC's widest tier
-    comes first; deletes go the other way round.
+    comes first; deletes go the other way round. In access control the first entry that decides
+    counts: new ones come in from the first on and old ones go from the last on, so that a packet
+    that both treat alike is never treated otherwise in between.
     """
     thing = operation.thing
     if isinstance(thing, Chore):
         return (operation.phase,)
     if isinstance(thing, Rule):
-        step = -thing.priority if operation.verb == "add" else thing.priority
+        upwards = any(thing.priority in domain.access for domain in domains)
+        step = -thing.priority if (operation.verb == "add") is not upwards else thing.priority
         src = int(thing.src.network_address) if thing.src else 0
         length = thing.src.prefixlen if thing.src else 0
         dst = int(thing.dst.network_address) if thing.dst else 0

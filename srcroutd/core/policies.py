@@ -7,6 +7,7 @@ chooses the NIC of new connections (``Domain.access``, ``Domain.egress``).
 
 from collections.abc import Callable, Iterable
 
+from srcroutd.core.access import derive_access
 from srcroutd.core.config import Config
 from srcroutd.core.desired import Host, HostNic, NicDesired
 from srcroutd.core.inventory import Inventory
@@ -14,7 +15,9 @@ from srcroutd.core.join import Joined
 from srcroutd.core.net import Address
 from srcroutd.core.numbering import Domain
 
-POLICIES: tuple[Callable[[Config, Host], NicDesired], ...] = ()
+POLICIES: tuple[Callable[[Config, Host], NicDesired], ...] = (
+    lambda config, host: derive_access(config.access, host),
+)
 """Every policy: from the configuration and the host to what it wants."""
 
 

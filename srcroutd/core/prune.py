@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from srcroutd.core.join import Joined, State
-from srcroutd.core.net import Route, Rule
+from srcroutd.core.net import MAIN_TABLE, Action, Route, Rule
 from srcroutd.core.numbering import Domain, Seating
 
 MOVED = "the configuration moved ours to other numbers"
@@ -41,7 +41,7 @@ def reasons(now: Situation) -> Callable[[Domain, Rule | Route], str | None]:
     def why(domain: Domain, thing: Rule | Route) -> str | None:
         number = domain.seat_of(thing)
         if _of_a_policy(domain, thing):
-            # What access control wants is known without any facts.
+            # What access control refuses is known without any facts.
             waits = unsure and now.policies_wait and not _controls_access(domain, thing)
             return None if waits else "no policy of the configuration needs it"
         if unsure and _leads_elsewhere(thing):
@@ -72,7 +72,10 @@ def _of_a_policy(domain: Domain, thing: Rule | Route) -> bool:
 
 
 def _controls_access(domain: Domain, thing: Rule | Route) -> bool:
-    return isinstance(thing, Rule) and thing.priority in domain.access
+    """Whether it is a rule of access control that needs no facts: by a NIC's table it does."""
+    if not isinstance(thing, Rule) or thing.priority not in domain.access:
+        return False
+    return thing.action is not Action.LOOKUP or thing.table == MAIN_TABLE
 
 
 def _leads_elsewhere(thing: Rule | Route) -> bool:

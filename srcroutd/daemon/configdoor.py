@@ -16,8 +16,10 @@ from srcroutd.core.marking import Mask, unfit
 from srcroutd.core.net import Network, RouteType
 from srcroutd.core.numbering import PRIORITIES_A_SEAT, Domain
 from srcroutd.daemon import configshape
+from srcroutd.daemon.configaccess import Access, access
 from srcroutd.daemon.configlines import Origins, line_of
-from srcroutd.daemon.configshape import Door, Eni, Family4, Family6, File, Nic
+from srcroutd.daemon.configshape import Eni, Family4, Family6, File, Nic
+from srcroutd.daemon.configwords import Door
 
 KERNEL_TABLES = range(1, 2**31)
 KERNEL_PRIORITIES = range(1, 32766)
@@ -51,6 +53,7 @@ _TABLES: dict[tuple[str, ...], type[Door]] = {
     ("eni",): Eni,
     ("eni", "ipv4"): Family4,
     ("eni", "ipv6"): Family6,
+    ("access",): Access,
 }
 """Which shape a table of the file has, by the names that lead to it."""
 
@@ -58,9 +61,9 @@ _TABLES: dict[tuple[str, ...], type[Door]] = {
 def _nearest(loc: tuple[int | str, ...]) -> str:
     names = tuple(part for part in loc[:-1] if isinstance(part, str))
     model = _TABLES.get(names, File)
-    near = get_close_matches(str(loc[-1]), model.model_fields, n=1, cutoff=0.5)
-    known = ", ".join(model.model_fields)
-    return f"; did you mean {near[0]}?" if near else f"; known here: {known}"
+    known = [field.alias or name for name, field in model.model_fields.items()]
+    near = get_close_matches(str(loc[-1]), known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else f"; known here: {', '.join(known)}"
 
 
 def config(parsed: File, origins: Origins) -> Config:
@@ -80,6 +83,7 @@ def config(parsed: File, origins: Origins) -> Config:
         metrics=parsed.metrics,
         nics=tuple(_nic(nic) for nic in parsed.nic),
         enis=_enis(parsed, origins),
+        access=access(parsed.access, domain, origins),
     )
 
 

@@ -12,6 +12,7 @@ import time
 from srcroutd.core import entries, entries_config
 from srcroutd.core.config import Config
 from srcroutd.core.errors import Exit, NoProvider, OperatorError
+from srcroutd.daemon.access_check import leave_out_dangerous, refuse_dangerous
 from srcroutd.daemon.audit import Audit
 from srcroutd.daemon.chores import Chores
 from srcroutd.daemon.configfile import load
@@ -59,7 +60,7 @@ class Service:
         self._reconciler = Reconciler(config, kernel, self._knowledge, self._audit)
         self._meter = self._reconciler.meter
         self._audit.subscribe(self._meter.entry)
-        self._trial = Trial(places.config, self._use, self._audit)
+        self._trial = Trial(places.config, self._check, self._use, self._audit)
         self._desk = Desk(self._reconciler, self._trial, self._take_file, self._audit)
         self._desk.provider = resolve(config.provider)
         self._listening: Listening | None = None
@@ -198,10 +199,17 @@ class Service:
     def _take_file(self) -> None:
         """Use what the configuration file says now. Raises OperatorError: all stays as it is."""
         config = load(self._places.config)
-        resolve(config.provider)
+        self._check(config)
         self._audit.say(entries_config.reloaded(str(self._places.config)))
         self._trial.forget()
         self._use(config)
+
+    def _check(self, config: Config) -> None:
+        """Raise OperatorError for a configuration that this host cannot or must not use."""
+        resolve(config.provider)
+        enis = {mac: eni.id for mac, eni in self._knowledge.inventory.enis.items()}
+        for unseen in refuse_dangerous(config, enis):
+            self._audit.say(entries_config.access_unsure(unseen))
 
     def _use(self, config: Config) -> None:
         if config.domain.tables != self._config.domain.tables:
@@ -234,6 +242,11 @@ def serve(places: Places, audit: Audit, *, once: bool) -> Exit:
     resolve(config.provider)
     require_net_admin()
     with lock(places.runtime):
+        config, left_out, unsure = leave_out_dangerous(config, {})
+        for danger in left_out:
+            audit.say(entries_config.access_left_out(str(danger.entry), danger.why))
+        for unseen in unsure:
+            audit.say(entries_config.access_unsure(unseen))
         return asyncio.run(_serve(places, config, audit, once=once))
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from srcroutd.core.config import Config
 from srcroutd.core.inventory import Reading, Unknown
 from srcroutd.core.view import View
+from srcroutd.daemon.access_check import leave_out_dangerous
 from srcroutd.daemon.audit import Audit
 from srcroutd.daemon.chores import Chores
 from srcroutd.daemon.configfile import load
@@ -35,7 +36,7 @@ def survey(places: Places, *, ask: bool = True) -> View:
 
     Raises OperatorError (configuration, no provider, kernel).
     """
-    config = load(places.config)
+    config, *_ = leave_out_dangerous(load(places.config), {})
     provider = resolve(config.provider)
     return asyncio.run(_survey(places, config, provider, ask=ask))
 

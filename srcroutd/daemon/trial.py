@@ -16,7 +16,6 @@ from srcroutd.core.config import Config
 from srcroutd.core.errors import Exit, OperatorError
 from srcroutd.daemon.audit import Audit
 from srcroutd.daemon.configfile import load
-from srcroutd.providers.registry import resolve
 
 LONGEST_S = 3600
 """Whoever needs longer to look has gone home."""
@@ -34,10 +33,19 @@ def trial_file(config: Path) -> Path:
 
 
 class Trial:
-    """At most one trial. ``use`` has the service use a configuration."""
+    """At most one trial. ``check`` raises OperatorError for a configuration that must not be used,
+    ``use`` has the service use one.
+    """
 
-    def __init__(self, config: Path, use: Callable[[Config], None], audit: Audit) -> None:
+    def __init__(
+        self,
+        config: Path,
+        check: Callable[[Config], None],
+        use: Callable[[Config], None],
+        audit: Audit,
+    ) -> None:
         self._config = config
+        self._check = check
         self._use = use
         self._audit = audit
         self._before: Config | None = None
@@ -55,7 +63,7 @@ class Trial:
         if not file.exists():
             raise NoTrial(f"{file} does not exist; next: srcroutctl apply --confirm FILE")
         config = load(file, drop_ins=self._config)
-        resolve(config.provider)
+        self._check(config)
         if self._before is None:
             self._before = present
         self._restart_timer(seconds)

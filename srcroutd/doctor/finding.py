@@ -26,6 +26,7 @@ class Slug(StrEnum):
     DAEMON_NOT_RUNNING = "daemon-not-running"
     DAEMON_NOT_SEEN = "daemon-not-seen"
     CONFIGURATION = "configuration"
+    ACCESS_CUTS_OFF = "access-cuts-off"
     STATE_DIRECTORY = "state-directory"
     METADATA_TROUBLE = "metadata-trouble"
     NOT_IN_SYNC = "not-in-sync"

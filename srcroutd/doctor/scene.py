@@ -30,11 +30,14 @@ class Blind:
 @dataclass(frozen=True, slots=True)
 class Ailments:
     """What a running daemon would meet at its next start, in words; empty where all is well:
-    ``configuration`` is the load error, ``state`` a directory on a file system that is read-only.
+    ``configuration`` is the load error, ``state`` a directory on a file system that is read-only,
+    ``cut_off`` are entries of access control that cut this host off, each with whether it is
+    forced.
     """
 
     configuration: str = ""
     state: str = ""
+    cut_off: tuple[tuple[str, bool], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,13 @@
 
 from difflib import get_close_matches
 from importlib import import_module
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from srcroutd.core.errors import ConfigError, NoProvider
+from srcroutd.core.net import IP
 from srcroutd.providers.base import Provider
 from srcroutd.providers.dmi import DMI, detect
 
@@ -15,7 +18,9 @@ PROVIDERS = {
     "aliyun": "srcroutd.providers.aliyun:AliyunProvider",
     "static": "srcroutd.providers.static:StaticProvider",
 }
-"""Name to "module:Class". A new cloud is one line here."""
+"""Name to "module:Class". A new cloud is one line here; its module has ``ENDPOINTS``, the base URLs
+that it asks.
+"""
 
 
 class UnknownProviderError(ConfigError):
@@ -34,6 +39,12 @@ def make(name: str, *, dmi_dir: Path = DMI, **options: Any) -> Provider:
     module, _, cls = PROVIDERS[resolve(name, dmi_dir)].partition(":")
     provider: Provider = getattr(import_module(module), cls)(**options)
     return provider
+
+
+def metadata_addresses(name: str) -> tuple[IP, ...]:
+    """Where the provider of this (resolved) name asks; none where it asks nobody."""
+    endpoints = import_module(PROVIDERS[name].partition(":")[0]).ENDPOINTS
+    return tuple(ip_address(urlsplit(endpoint).hostname) for endpoint in endpoints)
 
 
 def resolve(name: str, dmi_dir: Path = DMI) -> str:

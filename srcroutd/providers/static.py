@@ -10,6 +10,9 @@ from srcroutd.core.config import StaticEni
 from srcroutd.core.inventory import Eni, Reading, Unknown
 from srcroutd.core.refusals import clashes, refusals
 
+ENDPOINTS: tuple[str, ...] = ()
+"""Nobody is asked."""
+
 
 class StaticProvider:
     """Facts from ``[[eni]]`` entries. ``macs`` tells the MAC of each device name at the time of the

@@ -1,15 +1,16 @@
 """What the daemon's unit keeps it from, and who may ask the daemon what."""
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 
 from srcroutd.core.entry import Kind
-from srcroutd.lab.topology import CLIENT_V4, ETH1, METADATA_V4
+from srcroutd.lab.topology import CLIENT_V4, ETH0, ETH1, METADATA_V4
 from tests.e2e.cloud import Cloud
 from tests.e2e.conftest import Layers, StartCloud
-from tests.e2e.expect import assert_answers, entries, routing
+from tests.e2e.expect import assert_answers, entries, routing, until
 
 CAP_NET_ADMIN = 1 << 12
 EXPOSURE = 1.5
@@ -209,3 +210,42 @@ def test_sysctls_are_set_with_the_drop_in_of_the_examples(
     assert_answers(cloud, ETH1)
     machine.run("srcroutctl cleanup")
     assert machine.run(f"cat {knob}/src_valid_mark").strip() == "0"
+
+
+def test_whom_access_control_must_spare_is_seen_from_the_sandbox(
+    start_cloud: StartCloud, enabled: Layers
+) -> None:
+    cloud = start_cloud(enabled)
+    cloud.boot()
+    machine = cloud.machine
+    cloud.instance.echo()  # it stands for sshd
+    machine.run("mkdir -p /etc/ssh; rm -f /etc/resolv.conf")
+    machine.write("/etc/ssh/sshd_config", "Port 7\n")
+    machine.write("/etc/resolv.conf", "nameserver 198.51.100.53\n")
+
+    def take(text: str) -> None:
+        machine.write("/etc/srcroutd/srcroutd.toml.d/access.toml", text)
+        machine.run("systemctl reload srcroutd")
+
+    def said(kind: Kind, words: str) -> bool:
+        return any(words in entry["MESSAGE"] for entry in entries(machine, kind))
+
+    session = cloud.client.begin(ETH0.v4[0], kind="tcp", every_ms=50, limit_s=10)
+    entry = '[[access]]\naction = "prohibit"\nto = "{}"\n'.format
+    for to, words in (
+        (CLIENT_V4, f"the ssh session of {CLIENT_V4}"),
+        ("198.51.100.0/24", "the DNS server 198.51.100.53"),
+        ("100.64.0.0/10", f"the metadata service {METADATA_V4}"),
+    ):
+        take(entry(to))
+        until(partial(said, Kind.RELOAD_REFUSED, words), words)
+        assert "17000:" not in machine.run("ip rule")
+    take(entry("100.64.0.0/10") + "force = true\n")
+    until(lambda: "17000:" in machine.run("ip rule"), "the forced entry")
+    told = session.result()
+    assert (told.lost <= 1, told.answered > 10) == (True, True), told
+    assert entries(machine, Kind.ACCESS_UNSURE) == []
+    machine.run("chmod 600 /etc/ssh/sshd_config")
+    take(entry("192.0.2.0/24"))
+    words = "/etc/ssh/sshd_config is not for this user"
+    until(lambda: said(Kind.ACCESS_UNSURE, words), words)

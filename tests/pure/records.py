@@ -129,6 +129,8 @@ def of_everything() -> list[Entry]:
         entries.once_done("in sync"),
         entries.stopped(),
         entries_config.reloaded("/etc/srcroutd/srcroutd.toml"),
+        entries_config.access_left_out("srcroutd.toml:3: [[access]] number 1", "it would stop DNS"),
+        entries_config.access_unsure("who is logged in by ssh: no sock_diag"),
         entries_config.reload_refused("/etc/srcroutd/srcroutd.toml", "line 3: unknown key"),
         entries_config.trial_began("/etc/srcroutd/srcroutd.toml.trial", 60),
         entries_config.trial_kept("/etc/srcroutd/srcroutd.toml"),

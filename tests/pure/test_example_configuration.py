@@ -4,7 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from srcroutd.daemon import configshape
+from srcroutd.daemon import configaccess, configshape
 from srcroutd.daemon.configfile import load
 
 EXAMPLE = Path(__file__).parents[2] / "packaging" / "srcroutd.toml"
@@ -25,6 +25,8 @@ def test_the_example_names_every_key_and_no_other() -> None:
     assert content.keys() == configshape.File.model_fields.keys()
     assert content["nic"][0].keys() == configshape.Nic.model_fields.keys()
     assert content["nic"][0]["routes"][0].keys() == configshape.ExtraRoute.model_fields.keys()
+    aliases = {field.alias or name for name, field in configaccess.Access.model_fields.items()}
+    assert {key for entry in content["access"] for key in entry} == aliases
     (eni,) = content["eni"]
     assert eni.keys() == configshape.Eni.model_fields.keys()
     assert eni["ipv4"].keys() == configshape.Family4.model_fields.keys()

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 import pytest
 
 from srcroutd.core.join import Joined, NicState, State
-from srcroutd.core.net import Family, Rule
+from srcroutd.core.net import Action, Family, Rule
 from srcroutd.core.numbering import Domain, Seat, Seating
 from srcroutd.core.prune import MOVED, Situation, reasons
 from tests.pure.worlds import DOMAIN, address, addressing, eni, link, mac, nic
@@ -66,3 +66,15 @@ def test_the_numbers_of_an_earlier_configuration_go_once_the_nic_has_its_new_one
     former = Domain(protocol=84, priorities=range(20000, 21000), tables=range(20000, 21000))
     assert reasons(SITUATION)(former, replace(rule(1), priority=20016, protocol=84)) == MOVED
     assert reasons(SITUATION)(former, replace(rule(2), priority=20026, protocol=84)) is None
+
+
+def test_access_control_by_a_nic_waits_for_facts_and_all_other_does_not() -> None:
+    refuses = Rule(Family.V4, DOMAIN.access[0], Action.PROHIBIT, protocol=83)
+    to_main = Rule(Family.V4, DOMAIN.access[1], table=254, protocol=83)
+    by_nic = Rule(Family.V4, DOMAIN.access[2], table=DOMAIN.table(2), protocol=83)
+    unsure = replace(
+        SITUATION, joined=replace(SITUATION.joined, states=(WAITING,)), policies_wait=True
+    )
+    told = [reasons(unsure)(DOMAIN, rule) for rule in (refuses, to_main, by_nic)]
+    assert [bool(why) for why in told] == [True, True, False]
+    assert reasons(SITUATION)(DOMAIN, by_nic)

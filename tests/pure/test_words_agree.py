@@ -14,7 +14,7 @@ from srcroutd.cli import srcroutd
 from srcroutd.cli.parser import parser, verbs_of
 from srcroutd.cli.verbs import VERBS
 from srcroutd.core.errors import Exit
-from srcroutd.daemon import configshape
+from srcroutd.daemon import configaccess, configshape
 
 ROOT = Path(__file__).parents[2]
 MAN = ROOT / "docs" / "man"
@@ -86,6 +86,7 @@ def test_the_configurations_page_has_each_key_and_no_other() -> None:
     for heading, model in (
         ('"TOP LEVEL"', configshape.File),
         ('"[[nic]]"', configshape.Nic),
+        ('"[[access]]"', configaccess.Access),
         ('"[[eni]]"', configshape.Eni),
     ):
         heads = re.findall(r"^\.TP\n\.BR? (.*)$", told[heading], re.MULTILINE)
@@ -95,8 +96,9 @@ def test_the_configurations_page_has_each_key_and_no_other() -> None:
             for word in re.sub(r'" =.*?"(, )?|, |" (?==)', " ", head).split()
             if not word.startswith(('"', "="))
         }
-        arrays = {"nic", "eni"} if model is configshape.File else set()
-        assert words == model.model_fields.keys() - arrays, heading
+        arrays = {"nic", "eni", "access"} if model is configshape.File else set()
+        known = {field.alias or name for name, field in model.model_fields.items()}
+        assert words == known - arrays, heading
 
 
 @pytest.mark.parametrize("name", ["srcroutd.8", "srcroutctl.1", "srcroutd.toml.5"])

@@ -59,8 +59,24 @@ def run(options: argparse.Namespace) -> int:
         return Exit.OK
     if options.confirm:
         return _try(options, config, text)
+    return _replace(options, config, text)
+
+
+def _replace(options: argparse.Namespace, config: Path, text: bytes) -> int:
+    """Put it in place and have it taken; what the daemon refuses does not stay there."""
+    from srcroutd.control.client import Declined
+
+    before = config.read_bytes() if config.exists() else None
     _put(config, text)
-    return _reload(options, config)
+    try:
+        return _reload(options, config)
+    except Declined as error:
+        if error.exit_code in {Exit.CONFIG, Exit.NO_PROVIDER}:
+            if before is None:
+                config.unlink(missing_ok=True)
+            else:
+                _put(config, before)
+        raise
 
 
 def _try(options: argparse.Namespace, config: Path, text: bytes) -> int:
@@ -129,12 +145,14 @@ def _checked(file: Path, config: Path) -> bytes:
 
     Raises ConfigError with file, line and key.
     """
+    from srcroutd.daemon.access_check import refuse_dangerous
     from srcroutd.daemon.configfile import SIZE_LIMIT, load
 
     if not file.is_file():
         near = nearest(file.name, [one.name for one in file.parent.glob("*.toml")])
         raise UsageProblem(f"{file} is no file{near}")
-    load(file, drop_ins=config)
+    for unseen in refuse_dangerous(load(file, drop_ins=config), {}):
+        sys.stderr.write(f"not known, so nothing was checked against it: {unseen}\n")
     with file.open("rb") as opened:
         return opened.read(SIZE_LIMIT)
 

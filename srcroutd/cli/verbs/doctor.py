@@ -64,6 +64,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _ailments(options: argparse.Namespace, view: View | None) -> "Ailments":
     """What the daemon would meet at its next start; where it does not run, the view has met it."""
+    from srcroutd.daemon.access_check import cut_off
     from srcroutd.daemon.configfile import load
     from srcroutd.doctor.scene import Ailments
 
@@ -71,17 +72,21 @@ def _ailments(options: argparse.Namespace, view: View | None) -> "Ailments":
         return Ailments()
     places = places_of(options)
     configuration = state = ""
+    cut: tuple[tuple[str, bool], ...] = ()
     try:
-        load(places.config)
+        config = load(places.config)
+        cut = tuple((f"{one.entry}: {one.why}", one.entry.force) for one in cut_off(config))
     except ConfigError as error:
         # What this user may not read is no fault of the file.
         configuration = "" if isinstance(error.__context__, PermissionError) else str(error)
+    except OperatorError:
+        pass  # The kernel shows this user nothing: the other checks say so.
     try:
         if os.statvfs(places.state).f_flag & os.ST_RDONLY:
             state = str(places.state)
     except OSError:
         pass  # Not there, or not for this user: nothing is known.
-    return Ailments(configuration, state)
+    return Ailments(configuration, state, cut)
 
 
 def render(findings: "Sequence[Finding]", unseen: Sequence[str]) -> Iterator[str]:

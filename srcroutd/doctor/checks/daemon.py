@@ -90,6 +90,17 @@ def _next_start(ailments: Ailments) -> Iterator[Finding]:
             "correct what it says, then have it read\n$ srcroutd --check\n"
             "$ systemctl reload srcroutd",
         )
+    for entry, forced in ailments.cut_off:
+        yield Finding(
+            Slug.ACCESS_CUTS_OFF,
+            Severity.RISK,
+            "",
+            entry,
+            "the entry says force = true, so it is in force all the same"
+            if forced
+            else "what is in force stays; a reload is refused, and a boot leaves the entry out",
+            "have the entry ask for less, or let an entry before it route this\n$ srcroutd --check",
+        )
     if ailments.state:
         yield Finding(
             Slug.STATE_DIRECTORY,
