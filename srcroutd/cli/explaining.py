@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from srcroutd.cli.paint import BOLD, GREEN, RED, YELLOW, columns, paint
-from srcroutd.core.explain import Explanation, Look
+from srcroutd.core.explain import Explanation, Look, Rewritten
 from srcroutd.core.lookup_check import Mode
 from srcroutd.core.lookup_values import MISMATCHES, Beyond, Leaves, Packet, Refused, Step
 from srcroutd.core.net import IP, Route, RouteType, Rule, table_name
@@ -23,6 +23,7 @@ def render(found: Explanation, at_most: int | None, *, every: bool = False) -> l
     if again and _way(again) != _way(found.question):
         lines += ["", "with that source the connection is looked up once more:"]
         lines += _told(found, again, at_most, every=every)
+    lines += [*_before(found), *_rewritten(found, at_most, every=every)]
     if found.reply:
         packet = found.reply.walk.packet
         ends = f"from {packet.src}{_port(packet.sport)} to {packet.dst}{_port(packet.dport)}"
@@ -38,6 +39,8 @@ def as_json(found: Explanation) -> dict[str, Any]:
         "kind": "srcroutd.explain",
         "question": _look_json(found, found.question),
         "again": _look_json(found, found.again) if found.again else None,
+        "before": _look_json(found, found.before) if found.before else None,
+        "rewritten": _rewritten_json(found, found.rewritten) if found.rewritten else None,
         "reply": _look_json(found, found.reply) if found.reply else None,
         "symmetric": found.symmetric,
         "agrees": not any(look.differs for look in found.looks),
@@ -87,6 +90,15 @@ def _look_json(found: Explanation, look: Look) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _rewritten_json(found: Explanation, rewritten: Rewritten) -> dict[str, Any]:
+    return {
+        "source": str(rewritten.snat.source),
+        "nic": rewritten.snat.device,
+        "mark": rewritten.mark,
+        "look": _look_json(found, rewritten.look) if rewritten.look else None,
+    }
+
+
 def _verdict_word(look: Look) -> str:
     match look.walk.end:
         case Leaves() as way:
@@ -105,7 +117,7 @@ def _told(found: Explanation, look: Look, at_most: int | None, *, every: bool) -
         short = columns([row[:2] for row in rows])
         pairs = zip(short, rows, strict=True)
         lines = [line for text, row in pairs for line in (text, f"         {row[2]}")]
-    return [*lines, _verdict(found, look), *_source(look)]
+    return [*lines, _verdict(found, look), *_source(found, look)]
 
 
 def _rows(steps: Sequence[Step], *, every: bool) -> Iterator[tuple[str, str, str]]:
@@ -145,13 +157,41 @@ def _agreement(look: Look) -> str:
     return paint(f"BUT THE KERNEL DISAGREES: {'; '.join(look.differs)}", RED)
 
 
-def _source(look: Look) -> Iterator[str]:
+def _source(found: Explanation, look: Look) -> Iterator[str]:
     way = look.leaves_by
     if way and way.source and look.walk.packet.src is None:
         source = way.source
         word = MECHANISMS[source.mechanism]
         chosen = f"source {source.ip}" if source.ip else "no source address"
-        yield f"{chosen}: {source.why} (mechanism {source.mechanism} of 3: {word})"
+        why = dict(found.owned).get(way.route) if source.ip == way.route.prefsrc else None
+        whose = f" ({why})" if why else ""
+        yield f"{chosen}: {source.why}{whose}; mechanism {source.mechanism} of 3: {word}"
+
+
+def _before(found: Explanation) -> Iterator[str]:
+    """In a line, what a policy of ours has changed."""
+    look = found.before
+    way = look.leaves_by if look else None
+    if way:
+        hop = f", next hop {way.gateway}" if way.gateway else ""
+        source = way.source
+        chosen = f"; source {source.ip}: {source.why}" if source and source.ip else ""
+        yield f"without srcroutd's policies: leaves by {found.name(way.oif)}{hop}{chosen}"
+    elif look and isinstance(look.walk.end, Refused | Beyond):
+        yield f"without srcroutd's policies: {look.walk.end.why}"
+
+
+def _rewritten(found: Explanation, at_most: int | None, *, every: bool) -> Iterator[str]:
+    """The walk with the mark, and the source that it leaves with."""
+    rewritten = found.rewritten
+    if rewritten is None:
+        return
+    snat = rewritten.snat
+    if rewritten.look:
+        yield ""
+        yield f"if it begins a connection, nftables gives it mark {rewritten.mark:#x}, and then:"
+        yield from _told(found, rewritten.look, at_most, every=every)
+    yield f"source {snat.source}: rewritten by nftables as it leaves by {snat.device} (SNAT)"
 
 
 def _symmetry(found: Explanation) -> str:

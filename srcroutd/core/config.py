@@ -9,6 +9,7 @@ from typing import Literal
 
 from srcroutd.core.access import AccessEntry
 from srcroutd.core.desired import ExtraRoute, ModeWord, Settings, SysctlPolicy
+from srcroutd.core.egress_entry import EgressEntry
 from srcroutd.core.inventory import Addressing, Eni
 from srcroutd.core.marking import Mask
 from srcroutd.core.net import Link, Network
@@ -76,11 +77,13 @@ class Config:
     nics: tuple[NicEntry, ...] = ()
     enis: tuple[StaticEni, ...] = ()
     access: tuple[AccessEntry, ...] = ()
+    egress: tuple[EgressEntry, ...] = ()
 
     @property
     def marks(self) -> bool:
-        """Whether any entry asks for mode ``connmark``."""
-        return any(entry.mode == "connmark" for entry in self.nics)
+        """Whether any entry asks for what nftables has to do."""
+        marks = any(entry.mode == "connmark" for entry in self.nics)
+        return marks or any(entry.snat for entry in self.egress)
 
     def settings(self, link: Link, eni: Eni) -> Settings:
         """The settings of one NIC: the defaults, then each matching entry in file order."""

@@ -95,6 +95,8 @@ class Nic:
 class HostNic:
     """One NIC that is an ENI, managed or not, as what concerns the whole host sees it.
 
+    ``settings`` are those of a managed one.
+
     ``eni`` is None as long as nobody explained it. ``table`` is its own table, 0 for a NIC that is
     left alone: main is its table then.
     """
@@ -104,6 +106,7 @@ class HostNic:
     eni: Eni | None = None
     table: int = 0
     primary: bool = False
+    settings: Settings = Settings()
 
 
 @dataclass(frozen=True, slots=True)

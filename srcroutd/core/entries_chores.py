@@ -8,10 +8,12 @@ from srcroutd.core.sysctls import Sysctl
 
 
 def marks_unavailable(why: str) -> Entry:
-    """Connections cannot be marked; their NICs are routed by source alone."""
+    """Connections cannot be marked; their NICs are routed by source alone, and no source is
+    rewritten.
+    """
     return entry_of(
         Kind.MARKS_UNAVAILABLE,
-        f'mode "connmark" is not possible: {why}; routing by source goes on',
+        f"marks on connections are not possible: {why}; routing by source goes on",
         {"SRCROUTD_ERROR": why},
     )
 
@@ -27,7 +29,7 @@ def marks_unseen(why: str) -> Entry:
 
 def marks_available() -> Entry:
     """Connections can be marked again."""
-    return entry_of(Kind.MARKS_AVAILABLE, 'mode "connmark" is possible again', {})
+    return entry_of(Kind.MARKS_AVAILABLE, "marks on connections are possible again", {})
 
 
 def sysctls_unavailable(why: str) -> Entry:

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from srcroutd.core.explain_arp import ArpVerdict, announcement, arp_verdicts
+from srcroutd.core.explain_source import Choice, is_choice, rewriting, without_choice
 from srcroutd.core.lookup import walk
 from srcroutd.core.lookup_check import Check, check_source
 from srcroutd.core.lookup_compare import Answer, differences
 from srcroutd.core.lookup_values import MISMATCHES, Leaves, Packet, Rpdb, Walk
+from srcroutd.core.marking_snat import Snat
 from srcroutd.core.net import IP, Family, Route, RouteType, Rule
 
 
@@ -41,17 +43,32 @@ class NicCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A source that nftables rewrites: the mark that leads the packet, and the walk with it where
+    there is another one.
+    """
+
+    snat: Snat
+    mark: int
+    look: Look | None
+
+
+@dataclass(frozen=True, slots=True)
 class Explanation:
     """All there is to say of one packet.
 
     ``again``: where the application bound no address, an IPv4 connection is looked up once more
-    with the source that was chosen. ``reply``: for a packet that comes in for this host, the way of
-    the answer. ``owned`` are the rules and routes that decided and are ours, with the reason.
+    with the source that was chosen. ``before``: where a policy of ours led it, its way without our
+    policies. ``rewritten``: what becomes of its source as it leaves. ``reply``: for a packet that
+    comes in for this host, the way of the answer. ``owned`` are the rules and routes that decided
+    and are ours, with the reason.
     """
 
     family: Family
     question: Look
     again: Look | None = None
+    before: Look | None = None
+    rewritten: Rewritten | None = None
     reply: Look | None = None
     checks: tuple[NicCheck, ...] = ()
     arp: tuple[ArpVerdict, ...] = ()
@@ -66,7 +83,8 @@ class Explanation:
     @property
     def looks(self) -> tuple[Look, ...]:
         """Every walk that was made."""
-        return tuple(look for look in (self.question, self.again, self.reply) if look)
+        marked = self.rewritten.look if self.rewritten else None
+        return tuple(look for look in (self.question, self.again, marked, self.reply) if look)
 
     @property
     def symmetric(self) -> bool | None:
@@ -77,10 +95,12 @@ class Explanation:
         return self.name(way.oif) == self.question.walk.packet.iif if way else None
 
 
-def questions(rpdb: Rpdb, packet: Packet) -> tuple[Packet, ...]:
+def questions(rpdb: Rpdb, packet: Packet, choice: Choice = Choice()) -> tuple[Packet, ...]:  # noqa: B008 - a value
     """The packets that the kernel should be asked about, the question first."""
     end = walk(rpdb, packet).end
-    found = [packet, _again(packet, end), _reply(packet, end)]
+    rewrites = rewriting(choice, rpdb, packet, end) if isinstance(end, Leaves) else None
+    marked = rewrites[1] if rewrites else None
+    found = [packet, _again(packet, end), marked, _reply(packet, end)]
     return tuple(one for one in found if one is not None)
 
 
@@ -118,9 +138,10 @@ def explain(
     packet: Packet,
     answers: Mapping[Packet, Answer],
     because: Mapping[Rule | Route, str],
+    choice: Choice = Choice(),  # noqa: B008 - a value
 ) -> Explanation:
     """Explain a packet. ``answers`` are the kernel's, to ``questions``; ``because`` is what is ours
-    and why.
+    and why, ``choice`` what of it chooses sources.
     """
     question = _look(rpdb, packet, answers)
     end = question.walk.end
@@ -129,6 +150,8 @@ def explain(
         rpdb.family,
         question,
         again=_look(rpdb, again, answers) if again else None,
+        before=_before(rpdb, question, choice),
+        rewritten=_rewritten(rpdb, question, answers, choice),
         reply=_look(rpdb, reply, answers) if reply else None,
         names={link.index: link.name for link in rpdb.links.values()},
     )
@@ -136,7 +159,7 @@ def explain(
         found,
         checks=_checks(rpdb, found),
         arp=_arp(rpdb, found),
-        notes=tuple(_notes(rpdb, found)),
+        notes=(*_notes(rpdb, found), *filter(None, (choice.unread,))),
         owned=_owned(found, because),
     )
 
@@ -144,6 +167,30 @@ def explain(
 def _look(rpdb: Rpdb, packet: Packet, answers: Mapping[Packet, Answer]) -> Look:
     walked, answer = walk(rpdb, packet), answers.get(packet)
     return Look(walked, answer, () if answer is None else differences(rpdb, walked, answer))
+
+
+def _before(rpdb: Rpdb, question: Look, choice: Choice) -> Look | None:
+    """The same question without our policies, where one of them decided."""
+    last = question.walk.steps[-1:]
+    if not any(is_choice(step.rule, choice.domain) and step.matched for step in last):
+        return None
+    return _look(without_choice(rpdb, choice.domain), question.walk.packet, {})
+
+
+def _rewritten(
+    rpdb: Rpdb, question: Look, answers: Mapping[Packet, Answer], choice: Choice
+) -> Rewritten | None:
+    """What nftables makes of its source; None if it leaves by another NIC after all."""
+    way = question.leaves_by
+    rewrites = rewriting(choice, rpdb, question.walk.packet, way) if way else None
+    if rewrites is None:
+        return None
+    snat, marked = rewrites
+    look = _look(rpdb, marked, answers) if marked else None
+    leaves = look.leaves_by if look else way
+    if leaves is None or rpdb.name(leaves.oif) != snat.device:
+        return None
+    return Rewritten(snat, choice.mask.value(snat.number), look)
 
 
 def _checks(rpdb: Rpdb, found: Explanation) -> tuple[NicCheck, ...]:

@@ -5,7 +5,7 @@ the same subnet stood on before is ``secondary`` and is never chosen.
 """
 
 from srcroutd.core.lookup_values import Own, Rpdb, Source
-from srcroutd.core.net import IP, Route, Scope
+from srcroutd.core.net import IP, Route, Scope, table_name
 
 _ROUTE_SRC, _SEARCHED = 2, 3
 
@@ -13,7 +13,9 @@ _ROUTE_SRC, _SEARCHED = 2, 3
 def choose_source(rpdb: Rpdb, route: Route) -> Source | str:
     """The source of a packet that takes ``route``; a clause instead if we cannot know."""
     if route.prefsrc:
-        return Source(route.prefsrc, _ROUTE_SRC, "the route's src")
+        return Source(
+            route.prefsrc, _ROUTE_SRC, f"src of the route in table {table_name(route.table)}"
+        )
     return source_on(rpdb, route.oif, route.gateway, route.scope)
 
 

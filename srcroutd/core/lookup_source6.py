@@ -7,7 +7,7 @@ but for destinations on the link only those of the NIC the packet leaves by.
 from ipaddress import IPv6Address, IPv6Network
 
 from srcroutd.core.lookup_values import Own, Rpdb, Source
-from srcroutd.core.net import IP, Route
+from srcroutd.core.net import IP, Route, table_name
 
 _ROUTE_SRC, _SEARCHED = 2, 3
 _LINK_SCOPE, _SITE_SCOPE, _GLOBAL_SCOPE = 0x2, 0x5, 0xE
@@ -31,7 +31,9 @@ _CLAUSES = (
 def choose_source(rpdb: Rpdb, route: Route, dst: IP) -> Source | str:
     """The source of a packet to ``dst`` by ``route``; a clause instead if we cannot know."""
     if route.prefsrc:
-        return Source(route.prefsrc, _ROUTE_SRC, "the route's src")
+        return Source(
+            route.prefsrc, _ROUTE_SRC, f"src of the route in table {table_name(route.table)}"
+        )
     link = rpdb.links.get(route.oif)
     conf = rpdb.sysctls.in_force6(link.name if link else "")
     here_only = dst.is_multicast or _scope(dst) <= _LINK_SCOPE or bool(conf.use_oif_addrs_only)

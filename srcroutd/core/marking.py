@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from srcroutd.core.marking_snat import Snat
+
 MARK_BITS = 0xFFFFFFFF
 """Packet marks and connection marks have 32 bits (struct sk_buff, struct nf_conn)."""
 
@@ -100,29 +102,39 @@ class MarkedNic:
 
 @dataclass(frozen=True, slots=True)
 class Marking:
-    """All marked NICs of a host, by seat. Raises ValueError for two of a name or seat, for a name
-    that cannot be said, a seat without a mark, or no NIC at all: then there is no table.
+    """All marked NICs of a host, by seat, and all rewritten sources. Raises ValueError for two of a
+    name or mark, for a name that cannot be said, a number without a mark, or for nothing at all:
+    then there is no table.
     """
 
     nics: tuple[MarkedNic, ...]
     mask: Mask = field(default_factory=Mask)
+    snats: tuple[Snat, ...] = ()
 
     def __post_init__(self) -> None:
         nics = tuple(sorted(self.nics, key=lambda nic: nic.seat))
         object.__setattr__(self, "nics", nics)
-        if not nics:
-            raise ValueError("a marking without NICs is no table")
+        if not nics and not self.snats:
+            raise ValueError("a marking without NICs and rewritten sources is no table")
         _once("seat", (nic.seat for nic in nics))
         _once("device", (nic.device for nic in nics))
-        for nic in nics:
-            self.mask.value(nic.seat)
-            if why := unmarkable(nic.device):
+        rewritten = {snat.number for snat in self.snats}
+        _once("mark", (*(nic.seat for nic in nics), *rewritten))
+        for number in (*(nic.seat for nic in nics), *rewritten):
+            self.mask.value(number)
+        named = {name for snat in self.snats for name in (snat.device, *snat.outer)}
+        for device in (*(nic.device for nic in nics), *sorted(named)):
+            if why := unmarkable(device):
                 raise ValueError(why)
 
     def __str__(self) -> str:
         told = [
             f"{nic.device} {self.mask.value(nic.seat):#010x}{' strict' if nic.strict else ''}"
             for nic in self.nics
+        ]
+        told += [
+            f"{snat.source} by {snat.device} {self.mask.value(snat.number):#010x}"
+            for snat in self.snats
         ]
         return f"mask {self.mask}: {', '.join(told)}"
 
@@ -131,5 +143,5 @@ def _once(what: str, values: Iterable[object]) -> None:
     seen: set[object] = set()
     for value in values:
         if value in seen:
-            raise ValueError(f"two NICs have {what} {value}")
+            raise ValueError(f"{what} {value} is given twice")
         seen.add(value)

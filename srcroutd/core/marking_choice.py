@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from srcroutd.core.desired import Nic
 from srcroutd.core.marking import MarkedNic, Marking, Mask, unmarkable
+from srcroutd.core.marking_snat import Snat
 from srcroutd.core.sysctls import ALL, Knob, Sysctl, Values, in_force
 
 STRICT = 1
@@ -31,15 +32,18 @@ def _with_mask(nic: Nic, mask: Mask, impossible: str) -> Nic:
     return replace(nic, unmarked=why) if why else replace(nic, mask=mask)
 
 
-def marking_of(nics: Iterable[Nic], values: Values) -> Marking | None:
-    """The table for these NICs, None if nobody marks. ``values`` are the sysctls as read; what was
-    not read counts as strict, which costs a mark that nobody else needs.
+def marking_of(
+    nics: Iterable[Nic], values: Values, mask: Mask, snats: tuple[Snat, ...] = ()
+) -> Marking | None:
+    """The table for these NICs and rewritten sources, None if nobody needs one. ``values`` are the
+    sysctls as read; what was not read counts as strict, which costs a mark that nobody else needs.
     """
-    marking = [nic for nic in nics if nic.mask]
-    if not marking or not (mask := marking[0].mask):
-        return None
-    marked = (MarkedNic(nic.link.name, nic.seat, _strict(nic.link.name, values)) for nic in marking)
-    return Marking(tuple(marked), mask)
+    marked = tuple(
+        MarkedNic(nic.link.name, nic.seat, _strict(nic.link.name, values))
+        for nic in nics
+        if nic.mask
+    )
+    return Marking(marked, mask, snats) if marked or snats else None
 
 
 def _strict(device: str, values: Values) -> bool:

@@ -13,13 +13,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from srcroutd.core.marking import MARK_BITS, Marking
+from srcroutd.core.marking_egress import BEFORE_MASQUERADE, BEHIND_CONNMARK
 from srcroutd.core.marking_nft import FAMILY, TABLE, things
-from srcroutd.core.marking_rules import AFTER_MANGLE, Json
+from srcroutd.core.marking_parts import Json
+from srcroutd.core.marking_rules import AFTER_MANGLE
+from srcroutd.core.net import IP_PROTOCOLS
 
 _OURS = frozenset(
     {
         ("prerouting", "filter", "prerouting", AFTER_MANGLE),
         ("output", "route", "output", AFTER_MANGLE),
+        ("egress", "route", "output", BEHIND_CONNMARK),
+        ("source", "nat", "postrouting", BEFORE_MASQUERADE),
     }
 )
 """The chains by which a table is known to be ours: their names alone could be anybody's.
@@ -113,6 +118,16 @@ def _canonical(part: Any) -> Any:
             if left in _MARKS and isinstance(addr, int) and isinstance(length, int):
                 bits = MARK_BITS & ~(MARK_BITS >> length)
                 return {"match": {"op": op, "left": {"&": [left, bits]}, "right": addr}}
+        case {"match": {"op": op, "left": {"&": [left, {"|": [*flags]}]}, "right": right}}:
+            return {"match": {"op": op, "left": {"&": [left, flags]}, "right": right}}
+        case {"match": {"op": "!", "left": left, "right": str(flag)}}:
+            # So 1.0.6 lists a flag that is not set.
+            return {"match": {"op": "==", "left": {"&": [left, flag]}, "right": 0}}
+        case {
+            "match": {"op": op, "left": {"meta": {"key": "l4proto"}} as left, "right": str(name)}
+        }:
+            number = next((key for key, word in IP_PROTOCOLS.items() if word == name), name)
+            return {"match": {"op": op, "left": left, "right": number}}
     return part
 
 

@@ -8,7 +8,8 @@ the table, so nothing is lost by it.
 from typing import Any
 
 from srcroutd.core.marking import Marking
-from srcroutd.core.marking_rules import Chain, TableRule, chains
+from srcroutd.core.marking_parts import Chain, TableRule
+from srcroutd.core.marking_rules import chains
 
 FAMILY, TABLE = "inet", "srcroutd"
 

@@ -44,6 +44,14 @@ class Domain:
         return self.policies[len(self.policies) // 2 :]
 
     @property
+    def rewritten(self) -> range:
+        """The priorities for connections whose source is rewritten, before those of all seats.
+
+        Not in ``egress``: in IPv6 only packets without a source come by there.
+        """
+        return range(self.priority(0), self.priority(1))
+
+    @property
     def policy_tables(self) -> range:
         """The tables of what concerns the whole host: 18100..18163 with the default bands."""
         first = self.tables.start + self.seats.stop + 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from srcroutd.core.desired import Want
-from srcroutd.core.net import Route, Rule, with_dev
+from srcroutd.core.net import Action, Route, Rule, with_dev
 from srcroutd.core.numbering import Domain
 from srcroutd.core.operation import Chore, Operation, Phase
 
@@ -61,7 +61,7 @@ def plan(desired: Desired[K], observed: Observed[K], pruning: Pruning) -> tuple[
         *_delete_rules(desired, observed, pruning),
         *_delete_routes(desired, observed, pruning),
     ]
-    return tuple(sorted(operations, key=lambda operation: _order(operation, pruning.domains)))
+    return tuple(sorted(operations, key=_order))
 
 
 def in_order(operations: Iterable[Operation]) -> tuple[Operation, ...]:
@@ -167,25 +167,27 @@ def _delete_routes(
                 break
 
 
-def _order(operation: Operation, domains: tuple[Domain, ...]) -> tuple[int, ...]:
+def _order(operation: Operation) -> tuple[int, ...]:
     """Phase first. Within a phase the order is such that at every step what stands can work.
 
     Routes: the guard, then what is directly reachable, then what needs a gateway (the kernel looks
-    it up); rules: highest priority first, so that a jump finds its target and a NIC's widest tier
-    comes first; deletes go the other way round. In access control the first entry that decides
-    counts: new ones come in from the first on and old ones go from the last on, so that a packet
-    that both treat alike is never treated otherwise in between.
+    it up); a NIC's rules: highest priority first, so that a jump finds its target and its widest
+    tier comes first; then the host's: as they are asked, for each is an exception to those behind
+    it, but a jump's target before everything. Deletes go the other way round. So a packet that the
+    entries of before and of now treat alike is never treated otherwise in between.
     """
     thing = operation.thing
     if isinstance(thing, Chore):
         return (operation.phase,)
     if isinstance(thing, Rule):
-        upwards = any(thing.priority in domain.access for domain in domains)
-        step = -thing.priority if (operation.verb == "add") is not upwards else thing.priority
+        hosts = operation.seat == 0
+        behind = hosts and thing.action is not Action.NOP
+        place = (hosts, behind, thing.priority if hosts else -thing.priority)
+        steps = place if operation.verb == "add" else tuple(-one for one in place)
         src = int(thing.src.network_address) if thing.src else 0
         length = thing.src.prefixlen if thing.src else 0
         dst = int(thing.dst.network_address) if thing.dst else 0
-        return (operation.phase, step, thing.family, src, length, dst)
+        return (operation.phase, *steps, thing.family, src, length, dst)
     rank = 0 if thing.oif == 0 else 1 if thing.gateway is None else 2
     step = -rank if operation.verb == "delete" else rank
     dst, length = int(thing.dst.network_address), thing.dst.prefixlen

@@ -9,15 +9,23 @@ from collections.abc import Callable, Iterable
 
 from srcroutd.core.access import derive_access
 from srcroutd.core.config import Config
-from srcroutd.core.desired import Host, HostNic, NicDesired
+from srcroutd.core.desired import Host, HostNic, NicDesired, Settings
+from srcroutd.core.egress import derive_egress
 from srcroutd.core.inventory import Inventory
 from srcroutd.core.join import Joined
 from srcroutd.core.net import Address
 from srcroutd.core.numbering import Domain
 
-POLICIES: tuple[Callable[[Config, Host], NicDesired], ...] = (
-    lambda config, host: derive_access(config.access, host),
-)
+
+def _access(config: Config, host: Host) -> NicDesired:
+    return derive_access(config.access, host)
+
+
+def _egress(config: Config, host: Host) -> NicDesired:
+    return derive_egress(config.egress, host, config.mark_mask)
+
+
+POLICIES: tuple[Callable[[Config, Host], NicDesired], ...] = (_access, _egress)
 """Every policy: from the configuration and the host to what it wants."""
 
 
@@ -40,7 +48,7 @@ def host_of(
     bearing: dict[int, list[Address]] = {}
     for address in addresses:
         bearing.setdefault(address.index, []).append(address)
-    tables = {nic.link.index: nic.table for nic in joined.nics}
+    nics = {nic.link.index: nic for nic in joined.nics}
     return Host(
         domain,
         tuple(
@@ -48,9 +56,11 @@ def host_of(
                 state.link,
                 tuple(bearing.get(state.link.index, ())),
                 inventory.enis.get(state.link.mac),
-                tables.get(state.link.index, 0),
+                nic.table if nic else 0,
                 primary=state.primary,
+                settings=nic.settings if nic else Settings(),
             )
             for state in joined.states
+            for nic in (nics.get(state.link.index),)
         ),
     )

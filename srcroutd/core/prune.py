@@ -67,7 +67,7 @@ def reasons(now: Situation) -> Callable[[Domain, Rule | Route], str | None]:
 
 def _of_a_policy(domain: Domain, thing: Rule | Route) -> bool:
     if isinstance(thing, Rule):
-        return thing.priority in domain.policies
+        return thing.priority in domain.policies or thing.priority in domain.rewritten
     return thing.table in domain.policy_tables
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from srcroutd.core.config import Config
 from srcroutd.core.entry import Who
-from srcroutd.core.join import Joined, State
+from srcroutd.core.join import State
 from srcroutd.core.marking_choice import marking_of
 from srcroutd.core.net import Link
 from srcroutd.core.numbering import Domain
@@ -19,6 +19,7 @@ from srcroutd.daemon.eyes import Picture
 from srcroutd.daemon.hands import Keeper
 from srcroutd.daemon.knowledge import Knowledge
 from srcroutd.daemon.marks import Marks
+from srcroutd.daemon.outlook import Outlook
 from srcroutd.daemon.sysctl_keeper import SysctlKeeper
 from srcroutd.daemon.sysctl_memory import SysctlMemory
 
@@ -62,15 +63,17 @@ class Chores:
         return await self._marks.look(wanted=config.marks)
 
     async def operations(
-        self, joined: Joined, picture: Picture, who: Callable[[int], Who], knowledge: Knowledge
+        self, outlook: Outlook, picture: Picture, who: Callable[[int], Who], knowledge: Knowledge
     ) -> tuple[Operation, ...]:
         """What is due now."""
+        joined, snats = outlook.joined, outlook.snats
         unsure = any(state.state is State.WAITING for state in joined.states)
         self._sysctls.look(joined.nics, picture.links)
-        marking = marking_of(joined.nics, self._sysctls.values)
+        marking = marking_of(joined.nics, self._sysctls.values, outlook.config.mark_mask, snats)
+        rewriting = frozenset(snat.device for snat in snats)
         return (
             *await self._addresses.operations(joined, picture, knowledge),
-            *await self._sysctls.operations(joined, picture, who),
+            *await self._sysctls.operations(joined, picture, who, rewriting),
             *self._marks.operations(marking, unsure=unsure),
         )
 

@@ -17,6 +17,7 @@ from srcroutd.core.net import Network, RouteType
 from srcroutd.core.numbering import PRIORITIES_A_SEAT, Domain
 from srcroutd.daemon import configshape
 from srcroutd.daemon.configaccess import Access, access
+from srcroutd.daemon.configegress import Egress, egress_entries
 from srcroutd.daemon.configlines import Origins, line_of
 from srcroutd.daemon.configshape import Eni, Family4, Family6, File, Nic
 from srcroutd.daemon.configwords import Door
@@ -54,6 +55,7 @@ _TABLES: dict[tuple[str, ...], type[Door]] = {
     ("eni", "ipv4"): Family4,
     ("eni", "ipv6"): Family6,
     ("access",): Access,
+    ("egress",): Egress,
 }
 """Which shape a table of the file has, by the names that lead to it."""
 
@@ -84,6 +86,7 @@ def config(parsed: File, origins: Origins) -> Config:
         nics=tuple(_nic(nic) for nic in parsed.nic),
         enis=_enis(parsed, origins),
         access=access(parsed.access, domain, origins),
+        egress=egress_entries(parsed.egress, domain, Mask(parsed.mark_mask), origins),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from srcroutd.daemon.configaccess import Access
+from srcroutd.daemon.configegress import Egress
 from srcroutd.daemon.configwords import (
     Address,
     Band,
@@ -94,3 +95,4 @@ class File(Door):
     nic: list[Nic] = []
     eni: list[Eni] = []
     access: list[Access] = []
+    egress: list[Egress] = []

@@ -1,5 +1,6 @@
-"""Keeps our table of nftables as the NICs in mode ``connmark`` need it: looked at when nftables
-changed, put back whole when somebody touched it, taken away when nobody needs it.
+"""Keeps our table of nftables as the NICs in mode ``connmark`` and the entries with ``snat`` need
+it: looked at when nftables changed, put back whole when somebody touched it, taken away when nobody
+needs it.
 
 A table of our name that is not ours is a conflict: said, and left alone (promise 3). Not knowing
 takes no NIC out of the table (promise 2).
@@ -90,7 +91,7 @@ class Marks:
             return ()
         if marking is None:
             leave = found is None or unsure
-            return () if leave else (self._delete("no NIC is in mode connmark"),)
+            return () if leave else (self._delete("no connection has to be marked"),)
         if unsure and found and _shrinks(marking, found):
             return ()
         drift = self._table.drift(marking, found)
@@ -160,8 +161,14 @@ def _shrinks(marking: Marking, found: Listing) -> bool:
 
 
 def _put(marking: Marking, found: Listing | None, drift: tuple[str, ...]) -> Operation:
-    devices = " and ".join(nic.device for nic in marking.nics)
-    because = f"replies to what came in by {devices}, containers' too"
+    reasons = []
+    if marking.nics:
+        devices = " and ".join(nic.device for nic in marking.nics)
+        reasons.append(f"replies to what came in by {devices}, containers' too")
+    if marking.snats:
+        sources = " and ".join(sorted({str(snat.source) for snat in marking.snats}))
+        reasons.append(f"sources rewritten to {sources}")
+    because = "; ".join(reasons)
     if found is not None:
         more = f" and {len(drift) - _SHOWN} more" if len(drift) > _SHOWN else ""
         because += f"; differs: {', '.join(drift[:_SHOWN])}{more}"

@@ -13,10 +13,12 @@ from dataclasses import replace
 from srcroutd.core.config import Config
 from srcroutd.core.derive import derive
 from srcroutd.core.desired import Host, ModeWord, Nic, NicDesired, Want
+from srcroutd.core.egress import derive_snats
 from srcroutd.core.entry import Who
 from srcroutd.core.inventory import Inventory
 from srcroutd.core.join import Joined, join, nics_by_mac, primary_mac, to_seat
 from srcroutd.core.marking_choice import with_masks
+from srcroutd.core.marking_snat import Snat
 from srcroutd.core.net import Link, Route, Rule
 from srcroutd.core.plan import Desired
 from srcroutd.core.policies import derive_policies, host_of
@@ -48,7 +50,9 @@ class Outlook:
         """Why connections cannot be marked here, empty if they can."""
         self.desired: Desired[bytes] = Desired({}, {})
         self.policies = NicDesired()
-        self._host: tuple[Config, Host] | None = None
+        self.snats: tuple[Snat, ...] = ()
+        """The sources that our table of nftables is to rewrite."""
+        self._host: tuple[Config, Host, str] | None = None
         self._policies: tuple[dict[bytes, Want], dict[bytes, Want]] = ({}, {})
 
     async def update(self, view: Picture) -> None:
@@ -141,11 +145,15 @@ class Outlook:
     def _derive_policies(self, view: Picture) -> None:
         knowledge = self._knowledge
         host = host_of(self.joined, knowledge.inventory, view.addresses, knowledge.domain)
-        if self._host == (self.config, host):
+        inputs = (self.config, host, self.unmarkable)
+        if self._host == inputs:
             return
         self.policies = derive_policies(self.config, host)
         self._policies = _encoded(self.policies)
-        self._host = (self.config, host)
+        self._host = inputs
+        self.snats = ()
+        if not self.unmarkable:
+            self.snats = derive_snats(self.config.egress, host, self.config.mark_mask)
         tables = {want.thing.table for want in self.policies.routes}
         self._seater.policy_tables |= tables
 

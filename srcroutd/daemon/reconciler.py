@@ -268,9 +268,7 @@ class Reconciler:
         operations = plan(self.outlook.desired, picture.observed, self._pruning())
         await asyncio.sleep(0)
         outlook = self.outlook
-        chores = await self._chores.operations(
-            outlook.joined, picture, outlook.who, self._knowledge
-        )
+        chores = await self._chores.operations(outlook, picture, outlook.who, self._knowledge)
         outlook.remarks = self._chores.notes
         if chores:
             operations = in_order((*operations, *chores))

@@ -70,15 +70,22 @@ class SysctlKeeper:
             self._audit.once("sysctls", entries_chores.sysctls_unavailable(str(error)))
 
     async def operations(
-        self, joined: Joined, picture: Picture, who: Callable[[int], Who]
+        self,
+        joined: Joined,
+        picture: Picture,
+        who: Callable[[int], Who],
+        rewriting: frozenset[str],
     ) -> tuple[Operation, ...]:
-        """What is to be set and what is to be set back."""
+        """What is to be set and what is to be set back; ``rewriting`` are the NICs at which sources
+        are rewritten.
+        """
         nics = {nic.link.index: nic for nic in joined.nics}
         links = {link.index: link for link in picture.links}
         wants: list[SysctlWant] = []
         for nic in nics.values():
             if nic.settings.sysctls == "auto":
-                wants += needed(_needs(nic, links, picture), self.values)
+                marks = bool(nic.mask) or nic.link.name in rewriting
+                wants += needed(_needs(nic, links, picture, marks=marks), self.values)
         alone = {state.link.index for state in joined.states if state.state is State.LEFT_ALONE}
 
         def may_go(link: Link) -> str | None:
@@ -194,8 +201,8 @@ def _matters(nic: Nic) -> bool:
     return nic.settings.mode == "connmark" or nic.settings.sysctls == "auto"
 
 
-def _needs(nic: Nic, links: Mapping[int, Link], picture: Picture) -> Needs:
-    mode: ModeWord = "connmark" if nic.mask else "source"
+def _needs(nic: Nic, links: Mapping[int, Link], picture: Picture, *, marks: bool) -> Needs:
+    mode: ModeWord = "connmark" if marks else "source"
     # What expires came from an advertisement or a lease, and comes again.
     static6 = any(
         one.permanent and one.scope == Scope.GLOBAL and Family.of(one.ip) is Family.V6

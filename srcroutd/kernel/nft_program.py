@@ -22,20 +22,21 @@ LONGEST = 1 << 20
 """Bytes of an answer: our table with all its seats is a quarter of it."""
 
 _NO_NFT = (
-    "mode connmark needs the program nft, and none of {folders} has it; next: install the package "
-    'nftables, or say mode = "source"'
+    "mode connmark and snat need the program nft, and none of {folders} has it; next: install the "
+    'package nftables, or say mode = "source" and leave out snat'
 )
 _NO_JSON = (
-    "the program {path} was built without JSON, which mode connmark needs; next: install the "
-    'distribution\'s own package nftables, or say mode = "source"'
+    "the program {path} was built without JSON, which mode connmark and snat need; next: install "
+    'the distribution\'s own package nftables, or say mode = "source" and leave out snat'
 )
 _NOT_ALLOWED = (
     "nftables: {told}; changing it needs CAP_NET_ADMIN; next: start srcroutd as root or by its unit"
 )
 _KERNEL_LACKS = (
-    "this kernel does not take the table of mode connmark ({told}); it needs nf_tables with nft_ct "
-    "and connection marks (CONFIG_NFT_CT, CONFIG_NF_CONNTRACK_MARK); next: modprobe nf_tables "
-    'nft_ct, or say mode = "source"'
+    "this kernel does not take the table of mode connmark or snat ({told}); it needs nf_tables, "
+    "nft_ct and connection marks (CONFIG_NFT_CT, CONFIG_NF_CONNTRACK_MARK), and for snat nft_nat "
+    "(CONFIG_NFT_NAT; for inet since Linux 5.2); next: modprobe nf_tables nft_ct nft_nat, or say "
+    'mode = "source" and leave out snat'
 )
 _LACKING = (
     "not supported",

@@ -211,8 +211,8 @@ def test_without_nft_the_error_names_the_package() -> None:
     with pytest.raises(KernelLacks) as told:
         run(MarkTable(("/nowhere", "/nor/here")).look())
     assert str(told.value) == (
-        "mode connmark needs the program nft, and none of /nowhere, /nor/here has it; next: "
-        'install the package nftables, or say mode = "source"'
+        "mode connmark and snat need the program nft, and none of /nowhere, /nor/here has it; "
+        'next: install the package nftables, or say mode = "source" and leave out snat'
     )
     assert told.value.exit_code is Exit.KERNEL_LACKS
 

@@ -3,10 +3,16 @@
 from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 
+import pytest
+
 from srcroutd.core.explain import Explanation, explain, questions
+from srcroutd.core.explain_source import Choice
 from srcroutd.core.lookup_compare import Answer
 from srcroutd.core.lookup_values import Leaves, NicConf, Own, Packet, Rpdb, Sysctls
+from srcroutd.core.marking import Mask
+from srcroutd.core.marking_snat import Snat
 from srcroutd.core.net import Action, Address, Family, Link, Route, RouteType, Rule, Scope
+from srcroutd.core.numbering import Domain
 
 V4 = Family.V4
 FAR, FIRST, SECOND = (ip_address(text) for text in ("203.0.113.9", "192.0.2.5", "192.0.2.6"))
@@ -163,3 +169,81 @@ def test_a_question_by_arp_is_of_no_protocol() -> None:
     drops = Rule(V4, 5, Action.PROHIBIT, ip_proto=17)
     found = explained(replace(host(), rules=(drops, *host().rules)), Packet(FAR, SECOND, proto=6))
     assert [(one.nic, one.answers) for one in found.arp] == [("eth0", True), ("eth1", True)]
+
+
+# --- the source of new connections --------------------------------------------------------------
+
+SEAT = Domain()
+LED = Rule(V4, 17502, table=18163, src=ip_network("0.0.0.0/32"), iif="lo", protocol=83)
+MARKED = Rule(V4, 18001, table=18163, mark=0xFF0000, mask=0xFF0000, protocol=83)
+
+
+def choosing(*rules: Rule) -> Rpdb:
+    """The host with rules that lead to a table of eth1 with a ``src``."""
+    rpdb = host()
+    way = Route(V4, 18163, V4.everything, gateway=GATEWAY, oif=3, dev="eth1", prefsrc=SECOND)
+    first, *rest = rpdb.rules
+    return replace(rpdb, rules=(first, *rules, *rest), tables={**rpdb.tables, 18163: (way,)})
+
+
+def test_a_policy_that_chose_the_source_is_set_beside_what_it_would_be_without() -> None:
+    found = explain(choosing(LED), Packet(FAR), {}, {LED: "an entry"}, Choice(SEAT))
+    assert found.before
+    ways = [look.leaves_by for look in (found.question, found.before)]
+    assert [way and found.name(way.oif) for way in ways] == ["eth1", "eth0"]
+    assert [way and way.source and way.source.ip for way in ways] == [SECOND, FIRST]
+    assert found.owned == ((LED, "an entry"),)
+    assert explain(choosing(LED), Packet(FAR, FIRST), {}, {}, Choice(SEAT)).before is None
+    stranger = replace(LED, protocol=3)
+    assert explain(choosing(stranger), Packet(FAR), {}, {}, Choice(SEAT)).before is None
+
+
+@pytest.mark.parametrize(
+    ("asks", "packet", "rewritten"),
+    [
+        ({}, Packet(FAR, FIRST), True),
+        ({}, Packet(FAR, SECOND), False),
+        ({}, Packet(FAR, FIRST, mark=0x80000), False),
+        ({}, Packet(SECOND, FIRST), False),
+        ({}, Packet(FAR, FAR, iif="eth1"), False),
+        ({"to": (ip_network("203.0.113.0/24"),)}, Packet(FAR, FIRST), True),
+        ({"to": (ip_network("203.0.114.0/24"),)}, Packet(FAR, FIRST), False),
+        ({"ip_proto": 6, "port": (25, 26)}, Packet(FAR, FIRST, proto=6, dport=26), True),
+        ({"ip_proto": 6, "port": (25, 26)}, Packet(FAR, FIRST, proto=6, dport=27), False),
+        ({"ip_proto": 6}, Packet(FAR, FIRST), False),
+        ({"uids": (5, 9)}, Packet(FAR, FIRST, uid=7), True),
+        ({"uids": (5, 9)}, Packet(FAR, FIRST), False),
+        ({"mark": 0x10, "mask": 0xF0}, Packet(FAR, FIRST, mark=0x1F), True),
+        ({"mark": 0x10, "mask": 0xF0}, Packet(FAR, FIRST, mark=0x2F), False),
+    ],
+)
+def test_what_nftables_would_rewrite_is_told(
+    asks: dict[str, object], packet: Packet, *, rewritten: bool
+) -> None:
+    choice = Choice(SEAT, Mask(), (Snat(255, "eth1", SECOND, **asks),))  # type: ignore[arg-type]
+    found = explain(choosing(MARKED), packet, {}, {MARKED: "an entry"}, choice)
+    assert (found.rewritten is not None) is rewritten
+    if found.rewritten:
+        look = found.rewritten.look
+        assert look
+        assert look.walk.packet.mark == packet.mark | 0xFF0000
+        assert look.walk.packet in questions(choosing(MARKED), packet, choice)
+        assert (MARKED, "an entry") in found.owned
+
+
+def test_who_leaves_by_the_right_nic_is_rewritten_without_another_walk() -> None:
+    choice = Choice(SEAT, Mask(), (Snat(255, "eth0", ip_address("192.0.2.7")),))
+    found = explain(choosing(MARKED), Packet(FAR, FIRST), {}, {}, choice)
+    assert found.rewritten
+    assert found.rewritten.look is None
+
+
+def test_who_leaves_by_another_nic_after_all_is_not_rewritten() -> None:
+    """He is bound to it, or the rule for the mark is gone."""
+    choice = Choice(SEAT, Mask(), (Snat(255, "eth1", SECOND),))
+    assert explain(host(), Packet(FAR, FIRST), {}, {}, choice).rewritten is None
+
+
+def test_a_table_that_could_not_be_read_is_said() -> None:
+    found = explain(host(), Packet(FAR), {}, {}, Choice(SEAT, unread="nobody may"))
+    assert "nobody may" in found.notes

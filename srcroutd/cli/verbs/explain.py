@@ -50,6 +50,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Explain, and show it."""
     from srcroutd.cli.explaining import as_json, render
+    from srcroutd.core.numbering import Domain
     from srcroutd.daemon.explain import explain_packet
 
     packet = _packet(options)
@@ -58,10 +59,10 @@ def run(options: argparse.Namespace) -> int:
     except OperatorError as error:
         # Which way a packet goes is the kernel's business, whatever we know of ENIs.
         sys.stderr.write(f"srcroutctl: what is ours is not known: {error}\n")
-        because = {}
+        because, domain = {}, Domain()
     else:
-        because = view.because()
-    found = asyncio.run(explain_packet(packet, because))
+        because, domain = view.because(), view.domain
+    found = asyncio.run(explain_packet(packet, because, domain))
     if options.json:
         sys.stdout.write(json.dumps(as_json(found), indent=2) + "\n")
     else:
