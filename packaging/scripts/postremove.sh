@@ -14,6 +14,34 @@ marks() {
     echo "${told:-18000 18999 83 18000 18999}"
 }
 
+# The lines "PROTOCOL FIRST LAST ..." of the metrics of its default routes in table main, if it ever had any.
+metrics() {
+    tr -d ' \n' 2>/dev/null <"$state/numbers.json" |
+        grep -oE '"main_metrics":\[[][0-9,]+\],"policies":\[[0-9,]+\],"priorities":\[[0-9,]+\],"protocol":[0-9]{1,3}' |
+        sed -nE 's/^"main_metrics":(.*),"policies":.*"protocol":([0-9]+)$/\2 \1/p' |
+        tr -cs '0-9\n' ' '
+}
+
+delete_defaults() {
+    metrics | while read -r protocol bands; do
+        for family in -4 -6; do
+            ip -N $family route show default table main proto "$protocol" |
+                sed -nE 's/^(default via .* dev [^ ]+ .*)?metric ([0-9]+)( .*)?$/\2/p' |
+                while read -r metric; do
+                    # shellcheck disable=SC2086 # pairs of numbers
+                    set -- $bands
+                    while [ $# -gt 1 ]; do
+                        if [ "$metric" -ge "$1" ] && [ "$metric" -le "$2" ]; then
+                            ip $family route del unicast default table main metric "$metric" proto "$protocol" || true
+                            break
+                        fi
+                        shift 2
+                    done
+                done
+        done
+    done
+}
+
 # Rules before routes: no rule ever points to a table without its route.
 delete_routing() {
     marks | while read -r low high protocol first last; do
@@ -35,6 +63,7 @@ delete_routing() {
                 done
         done
     done
+    delete_defaults
 }
 
 # In a chroot the network is that of the machine around it, where srcroutd may well be running.

@@ -205,6 +205,8 @@ class DomainDocument:
     priorities: BandDocument
     tables: BandDocument
     policies: BandDocument
+    main_metrics: Sequence[BandDocument]
+    """Metrics of defaults in table main that are ours."""
 
 
 @dataclass(kw_only=True, repr=False, eq=False)

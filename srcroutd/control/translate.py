@@ -324,6 +324,9 @@ def _domain_document(domain: Domain) -> DomainDocument:
         priorities=BandDocument(first=domain.priorities.start, last=domain.priorities.stop - 1),
         tables=BandDocument(first=domain.tables.start, last=domain.tables.stop - 1),
         policies=BandDocument(first=domain.policies.start, last=domain.policies.stop - 1),
+        main_metrics=tuple(
+            BandDocument(first=band.start, last=band.stop - 1) for band in domain.main_metrics
+        ),
     )
 
 
@@ -334,6 +337,7 @@ def _domain_of(document: DomainDocument) -> Domain:
         range(priorities.first, priorities.last + 1),
         range(tables.first, tables.last + 1),
         range(policies.first, policies.last + 1),
+        tuple(range(band.first, band.last + 1) for band in document.main_metrics),
     )
 
 

@@ -11,6 +11,7 @@ from srcroutd.core.access import AccessEntry
 from srcroutd.core.desired import ExtraRoute, ModeWord, Settings, SysctlPolicy
 from srcroutd.core.egress_entry import EgressEntry
 from srcroutd.core.inventory import Addressing, Eni
+from srcroutd.core.main_table import MainInterest, Mirror
 from srcroutd.core.marking import Mask
 from srcroutd.core.net import Link, Network
 from srcroutd.core.numbering import Domain
@@ -40,6 +41,9 @@ class NicEntry:
     ignore: frozenset[Network] | None = None
     routes: tuple[ExtraRoute, ...] | None = None
     keep_main: tuple[Network, ...] | None = None
+    main_default_metric: int | Literal["auto"] | None = None
+    """0 takes back what an earlier entry said."""
+    mirror: tuple[Mirror, ...] | None = None
 
     def speaks_of(self, link: Link, eni: Eni) -> bool:
         """Whether this entry applies to the NIC."""
@@ -84,6 +88,16 @@ class Config:
         """Whether any entry asks for what nftables has to do."""
         marks = any(entry.mode == "connmark" for entry in self.nics)
         return marks or any(entry.snat for entry in self.egress)
+
+    @property
+    def main(self) -> MainInterest:
+        """What has to be looked at in table main, whichever NICs the entries speak of."""
+        mirror = tuple(dict.fromkeys(one for nic in self.nics for one in nic.mirror or ()))
+        return MainInterest(
+            any(nic.main_default_metric for nic in self.nics),
+            tuple(one for one in mirror if not isinstance(one, int)),
+            tuple(one for one in mirror if isinstance(one, int)),
+        )
 
     def settings(self, link: Link, eni: Eni) -> Settings:
         """The settings of one NIC: the defaults, then each matching entry in file order."""

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from srcroutd.core.desired import Nic, NicDesired
 from srcroutd.core.extras import with_extras
+from srcroutd.core.main_default import with_main_default
+from srcroutd.core.mirror import with_mirror
 from srcroutd.core.modes.connmark import derive_connmark
 from srcroutd.core.modes.source import derive_source
 
@@ -16,4 +18,5 @@ def derive(nic: Nic) -> NicDesired:
     if nic.unmarked:
         note = f'routed by source alone, not by "connmark": {nic.unmarked}'
         wanted = replace(wanted, notes=(*wanted.notes, note))
-    return with_extras(nic, wanted)
+    own = with_extras(nic, wanted)
+    return with_mirror(nic, with_main_default(nic, own))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from srcroutd.core.inventory import Eni
+from srcroutd.core.main_table import MainPart, Mirror
 from srcroutd.core.marking import Mask
 from srcroutd.core.net import IP, Address, Family, Link, Network, Route, RouteType, Rule
 from srcroutd.core.numbering import Domain
@@ -57,6 +58,10 @@ class Settings:
     """Whether the ENI's private addresses are put on the NIC."""
     keep_main: tuple[Network, ...] = ()
     """Destinations for which the NIC's addresses are routed by main, its default included."""
+    main_default_metric: int | Literal["auto"] | None = None
+    """Metric of a default by this NIC in main; None or 0: it gets none there."""
+    mirror: tuple[Mirror, ...] = ()
+    """Routes of main that the NIC's table has too."""
 
     def wants(self, family: Family) -> bool:
         """Whether this family is managed on the NIC."""
@@ -89,6 +94,7 @@ class Nic:
     """The bits of the mark where the NIC is in mode ``connmark`` and that is possible."""
     unmarked: str = ""
     """Why it is not, where the configuration asks for it."""
+    main: MainPart = MainPart()
 
 
 @dataclass(frozen=True, slots=True)

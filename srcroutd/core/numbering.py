@@ -12,15 +12,17 @@ its first half, the rest in its second. Its tables lie behind those of the seats
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from srcroutd.core.net import Route, Rule
+from srcroutd.core.net import MAIN_TABLE, Route, RouteType, Rule
 
 PRIORITIES_A_SEAT = 10
 POLICY_TABLES = 64
 """How many tables policies have: each is looked at, so that nothing of ours is ever forgotten."""
 KERNEL = 2
 """RTPROT_KERNEL (rtnetlink.h): the rules that every network namespace begins with."""
+LAST_METRIC = 4_000_000_000
+"""Where the metrics begin that are behind any that a person or a DHCP client would choose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,15 @@ class Domain:
     tables: range = range(18000, 19000)
     policies: range = range(17000, 18000)
     """Priorities of what concerns the whole host; all before those of the NICs."""
+    main_metrics: tuple[range, ...] = ()
+    """Metrics of the default routes in main that are ours; without any, nothing in main is."""
+
+    @property
+    def auto_metrics(self) -> tuple[range, ...]:
+        """The metrics of defaults in main that nobody chose: a NIC's is the number of its table,
+        or behind everything.
+        """
+        return (self.tables, range(LAST_METRIC, LAST_METRIC + self.seats.stop))
 
     @property
     def access(self) -> range:
@@ -77,18 +88,54 @@ class Domain:
         )
 
     def owns_route(self, route: Route) -> bool:
-        """Ours: our protocol and our band. Anything else belongs to a stranger."""
-        return route.protocol == self.protocol and route.table in self.tables
+        """Ours: our protocol and our band. Anything else belongs to a stranger.
+
+        In main the band is one of metrics, and only a default by one gateway is ours.
+        """
+        if route.protocol != self.protocol:
+            return False
+        return route.table in self.tables or (
+            route.table == MAIN_TABLE
+            and route.dst.prefixlen == 0
+            and route.type is RouteType.UNICAST
+            and route.gateway is not None
+            and not route.beyond
+            and any(route.identity[3] in band for band in self.main_metrics)
+        )
+
+    def same_bands(self, other: "Domain") -> bool:
+        """Whether both are the same but for defaults in main."""
+        return replace(self, main_metrics=()) == replace(other, main_metrics=())
+
+    def with_metrics_of(self, other: "Domain") -> "Domain":
+        """The same, with the other's defaults in main for ours as well."""
+        both = dict.fromkeys((*self.main_metrics, *other.main_metrics))
+        return replace(self, main_metrics=tuple(sorted(both, key=lambda band: band.start)))
 
     def seat_of(self, thing: Rule | Route) -> int:
         """The seat that an object of ours sits in (it may be a seat that nobody holds); 0 for what
-        concerns the whole host.
+        concerns the whole host, and for a default in main, which says only by which NIC it goes.
         """
         if isinstance(thing, Rule):
             if thing.priority not in self.priorities:
                 return 0
             return (thing.priority - self.priorities.start) // PRIORITIES_A_SEAT
-        return 0 if thing.table in self.policy_tables else thing.table - self.tables.start
+        return thing.table - self.tables.start if self._is_seats(thing.table) else 0
+
+    def _is_seats(self, table: int) -> bool:
+        return table in self.tables and table not in self.policy_tables
+
+
+def merged(domains: Iterable[Domain]) -> tuple[Domain, ...]:
+    """The same numbers with each pair of bands once."""
+    found: list[Domain] = []
+    for domain in domains:
+        same = next((at for at, one in enumerate(found) if one.same_bands(domain)), None)
+        if same is None:
+            found.append(domain)
+        else:
+            found[same] = found[same].with_metrics_of(domain)
+    return tuple(found)
 
 
 def is_foreign(rule: Rule, domains: Iterable[Domain]) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from srcroutd.core.desired import Want
-from srcroutd.core.net import Action, Route, Rule, with_dev
+from srcroutd.core.net import MAIN_TABLE, Action, Route, Rule, with_dev
 from srcroutd.core.numbering import Domain
 from srcroutd.core.operation import Chore, Operation, Phase
 
@@ -92,6 +92,20 @@ def with_devs(operations: tuple[Operation, ...], names: Mapping[int, str]) -> tu
     return tuple(_named(op, names) for op in operations) if dumped else operations
 
 
+def with_seats(
+    operations: tuple[Operation, ...], seats: Mapping[int, int]
+) -> tuple[Operation, ...]:
+    """The same with defaults in main under the seats of their NICs (ifindex to seat): their own
+    numbers do not say it.
+    """
+    return tuple(
+        replace(op, seat=seats.get(op.thing.oif, 0))
+        if isinstance(op.thing, Route) and op.thing.table == MAIN_TABLE
+        else op
+        for op in operations
+    )
+
+
 def _named(operation: Operation, names: Mapping[int, str]) -> Operation:
     thing, replaces = operation.thing, operation.replaces
     if isinstance(thing, Route) and thing.oif and not thing.dev:
@@ -111,6 +125,10 @@ def _put_routes(desired: Desired[K], observed: Observed[K], domain: Domain) -> I
     for key in missing:
         want = desired.routes[key]
         holder = holders.get(want.thing.identity) if isinstance(want.thing, Route) else None
+        if holder and holder.table == MAIN_TABLE:
+            # In main nothing is ever replaced: between look and change the place may pass to a
+            # stranger. Ours goes first, and the next look finds the place free.
+            continue
         yield Operation(
             Phase.PUT_ROUTES,
             "replace" if holder else "add",
@@ -157,7 +175,7 @@ def _delete_routes(
     put = {thing.identity for thing in things if isinstance(thing, Route)}
     for key in extra:
         route = observed.routes[key]
-        if route.identity in put:
+        if route.identity in put and route.table != MAIN_TABLE:
             continue  # it is replaced
         for domain in pruning.domains:
             if domain.owns_route(route) and (why := pruning.why(domain, route)):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from srcroutd.core.join import Joined, State
+from srcroutd.core.main_default import main_metric
 from srcroutd.core.net import MAIN_TABLE, Action, Route, Rule
 from srcroutd.core.numbering import Domain, Seating
 
@@ -39,6 +40,8 @@ def reasons(now: Situation) -> Callable[[Domain, Rule | Route], str | None]:
     unsure = any(state.state is State.WAITING for state in now.joined.states)
 
     def why(domain: Domain, thing: Rule | Route) -> str | None:
+        if isinstance(thing, Route) and thing.table == MAIN_TABLE:
+            return _default_in_main(now, domain, thing)
         number = domain.seat_of(thing)
         if _of_a_policy(domain, thing):
             # What access control refuses is known without any facts.
@@ -76,6 +79,29 @@ def _controls_access(domain: Domain, thing: Rule | Route) -> bool:
     if not isinstance(thing, Rule) or thing.priority not in domain.access:
         return False
     return thing.action is not Action.LOOKUP or thing.table == MAIN_TABLE
+
+
+def _default_in_main(now: Situation, domain: Domain, route: Route) -> str | None:
+    """Why a default of ours in main may go; it stays where its NIC never had a number of ours, for
+    then it is a stranger's, whatever it bears.
+    """
+    macs = {seat.mac for seat in now.seating.seats}
+    if not any(
+        state.link.index == route.oif and state.link.mac in macs for state in now.joined.states
+    ):
+        return None
+    for nic in now.joined.nics:
+        if nic.link.index == route.oif and not nic.main.unsure:
+            if domain != now.domain and now.domain.owns_route(route):
+                return None  # said already, under the present numbers
+            metric = main_metric(nic, route.family)
+            return (
+                metric if isinstance(metric, str) else _outdated(route, nic.link.name, nic.eni.id)
+            )
+    for state in now.joined.states:
+        if state.link.index == route.oif and state.state is State.LEFT_ALONE:
+            return f"{state.link.name} is left alone: {state.why}"
+    return None
 
 
 def _leads_elsewhere(thing: Rule | Route) -> bool:

@@ -7,8 +7,9 @@ tables and among our priorities.
 import asyncio
 
 from srcroutd.core.config import Config
+from srcroutd.core.main_table import MainInterest
 from srcroutd.core.net import Family, Route
-from srcroutd.core.numbering import Domain, is_foreign
+from srcroutd.core.numbering import Domain, is_foreign, merged
 from srcroutd.core.operation import Operation
 from srcroutd.core.plan import Desired, Observed, Pruning, in_order, plan, with_devs
 from srcroutd.core.view import Cleaned, Refusal
@@ -18,6 +19,7 @@ from srcroutd.daemon.eyes import Seen
 from srcroutd.daemon.hands import Hands
 from srcroutd.daemon.places import Places
 from srcroutd.daemon.store import Damaged, Store
+from srcroutd.kernel.main_dump import MainReader
 from srcroutd.kernel.memo import RouteMemo, RuleMemo
 from srcroutd.kernel.requests import Requests
 
@@ -44,7 +46,7 @@ def _domains(config: Config, places: Places) -> tuple[Domain, ...]:
     except Damaged:
         numbers = None
     earlier = (numbers.domain, *numbers.former) if numbers else ()
-    return tuple(dict.fromkeys((config.domain, *earlier)))
+    return merged((config.domain, *earlier))
 
 
 async def clean(domains: tuple[Domain, ...], chores: Chores, *, dry_run: bool) -> Cleaned:
@@ -81,5 +83,8 @@ async def _observe(requests: Requests, domains: tuple[Domain, ...]) -> Observed[
     for domain in domains:
         for table in domain.tables:
             routes += [memo.view(await requests.routes(family, table)) for family in Family]  # type: ignore[misc]
+    if any(domain.main_metrics for domain in domains):
+        bodies, _ = await MainReader(requests).read(MainInterest(defaults=True))
+        routes.append(Seen([memo.view(bodies)]))
     duplicates = tuple(key for view in rules for key in view.duplicates)
     return Observed(Seen(rules), Seen(routes), duplicates)

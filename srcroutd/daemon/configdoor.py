@@ -19,6 +19,7 @@ from srcroutd.daemon import configshape
 from srcroutd.daemon.configaccess import Access, access
 from srcroutd.daemon.configegress import Egress, egress_entries
 from srcroutd.daemon.configlines import Origins, line_of
+from srcroutd.daemon.configmain import with_main_of
 from srcroutd.daemon.configshape import Eni, Family4, Family6, File, Nic
 from srcroutd.daemon.configwords import Door
 
@@ -73,6 +74,7 @@ def config(parsed: File, origins: Origins) -> Config:
     domain = _domain(parsed, origins)
     for number, nic in enumerate(parsed.nic, 1):
         _check_nic(nic, origins.entry("nic", number))
+        domain = with_main_of(nic, domain, origins.entry("nic", number))
     if why := unfit(parsed.mark_mask, domain.seats[-1]):
         raise ConfigError(f"{origins.key('mark_mask')}: {why}")
     return Config(
@@ -139,10 +141,11 @@ def _check_nic(nic: Nic, where: str) -> None:
 
 
 def _nic(nic: Nic) -> NicEntry:
-    fields = nic.model_dump(exclude={"ignore", "routes", "keep_main"})
+    fields = nic.model_dump(exclude={"ignore", "routes", "keep_main", "mirror"})
     return NicEntry(
         **fields,
         ignore=None if nic.ignore is None else frozenset(nic.ignore),
+        mirror=None if nic.mirror is None else tuple(dict.fromkeys(nic.mirror)),
         keep_main=None if nic.keep_main is None else tuple(dict.fromkeys(nic.keep_main)),
         routes=None if nic.routes is None else tuple(map(_extra_route, nic.routes)),
     )

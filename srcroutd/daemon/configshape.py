@@ -19,6 +19,8 @@ from srcroutd.daemon.configwords import (
     Listen,
     Mac,
     MarkBits,
+    Metric,
+    Mirror,
     Prefix,
 )
 
@@ -48,6 +50,8 @@ class Nic(Door):
     ignore: list[Prefix] | None = None
     routes: list[ExtraRoute] | None = None
     keep_main: list[Prefix] | None = None
+    main_default_metric: Metric = None
+    mirror: list[Mirror] | None = None
 
 
 class Family4(Door):

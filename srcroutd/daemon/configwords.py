@@ -12,9 +12,11 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from srcroutd.core.main_table import PROTOCOLS
 
 
 def _mac(text: object) -> object:
@@ -77,12 +79,40 @@ def _address(text: object) -> object:
     return ip_address(text) if isinstance(text, str) else text
 
 
+def _metric(said: object) -> object:
+    """``false`` as 0: that takes back what an earlier entry said."""
+    if said is None or said == "auto":
+        return said
+    if said is False:
+        return 0
+    if isinstance(said, bool) or not isinstance(said, int) or not 0 < said < 2**32 - 1:
+        msg = f'not a metric: false, "auto" or a number from 1 to {2**32 - 2}'
+        raise ValueError(msg)
+    return said
+
+
+def _mirror(said: object) -> object:
+    """A prefix, or a protocol by its word or number."""
+    if isinstance(said, str):
+        if said in PROTOCOLS:
+            return PROTOCOLS[said]
+        if "." in said or ":" in said:
+            return ip_network(said)
+    elif isinstance(said, int) and not isinstance(said, bool) and 0 < said < 256:
+        return said
+    words = ", ".join(sorted(PROTOCOLS))
+    msg = f"not a prefix, nor a protocol: a number from 1 to 255 or one of {words}"
+    raise ValueError(msg)
+
+
 Prefix = Annotated[IPv4Network | IPv6Network, BeforeValidator(_prefix)]
 Address = Annotated[IPv4Address | IPv6Address, BeforeValidator(_address)]
 Mac = Annotated[str, BeforeValidator(_mac)]
 Band = Annotated[range, BeforeValidator(_band)]
 MarkBits = Annotated[int, BeforeValidator(_bits)]
 Listen = Annotated[tuple[str, int] | None, BeforeValidator(_listen)]
+Metric = Annotated[int | Literal["auto"] | None, BeforeValidator(_metric)]
+Mirror = Annotated[IPv4Network | IPv6Network | int, BeforeValidator(_mirror)]
 DeviceName = Annotated[str, Field(min_length=1, max_length=15)]
 
 

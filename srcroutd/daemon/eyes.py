@@ -10,10 +10,12 @@ from collections.abc import Collection, Iterable, Iterator, KeysView, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from srcroutd.core.main_table import NO_INTEREST, MainInterest, MainRoutes
 from srcroutd.core.net import Address, Family, Link, Route, Rule
 from srcroutd.core.plan import Observed
 from srcroutd.kernel.errors import TornDump
 from srcroutd.kernel.events import Bells, Events
+from srcroutd.kernel.main_dump import MainReader
 from srcroutd.kernel.memo import RouteMemo, RuleMemo, View
 from srcroutd.kernel.requests import Requests
 
@@ -52,13 +54,16 @@ class Seen(Mapping[bytes, T]):
 
 @dataclass(slots=True)
 class Picture:
-    """The kernel as last seen: all links, addresses and rules, and the routes of our tables."""
+    """The kernel as last seen: all links, addresses and rules, and the routes of our tables; of
+    main, what somebody asks about, its defaults among ``routes``.
+    """
 
     links: tuple[Link, ...] = ()
     addresses: tuple[Address, ...] = ()
     rules: Seen[Rule] = field(default_factory=Seen)
     duplicates: tuple[bytes, ...] = ()
     routes: Seen[Route] = field(default_factory=Seen)
+    main: MainRoutes = MainRoutes()
 
     @property
     def names(self) -> dict[int, str]:
@@ -79,6 +84,11 @@ class Eyes:
         self._events = events
         self._rule_memo = {family: RuleMemo() for family in Family}
         self._route_memo = RouteMemo()
+        self._main = MainReader(requests)
+        self._main_memo = RouteMemo()
+        self._main_interest = NO_INTEREST
+        self._ours: Seen[Route] = Seen()
+        self._defaults: Seen[Route] = Seen()
         self._pending = Bells(lost=True)
         self._heard = False
         self.disturbed = False
@@ -111,7 +121,13 @@ class Eyes:
 
     def expect_changes(self, *, rules: bool, routes: bool) -> None:
         """We have written: the next look must see it, for our own echo rings no bell."""
-        self._pending |= Bells(rules=rules, routes=routes)
+        self._pending |= Bells(rules=rules, routes=routes, main=routes)
+
+    def watch_main(self, interest: MainInterest) -> None:
+        """What has to be looked at in main from now on."""
+        if interest != self._main_interest:
+            self._main_interest = interest
+            self._pending |= Bells(main=True)
 
     def look_at_routes(self) -> None:
         """Tables have been added to those that matter: the next look looks at all of them."""
@@ -148,9 +164,29 @@ class Eyes:
             picture.addresses = _same(picture.addresses, await self._requests.addresses())
             await asyncio.sleep(0)
         if bells.lost or bells.links or bells.routes:
-            picture.routes = Seen([await self.look_at(table) for table in sorted(tables)])
+            self._ours = Seen([await self.look_at(table) for table in sorted(tables)])
+        if bells.lost or bells.links or bells.main:
+            await self._look_at_main()
+        if bells.lost or bells.links or bells.routes or bells.main:
+            picture.routes = Seen([self._ours, self._defaults])
         if bells.lost or bells.rules:
             await self._look_at_rules()
+
+    async def _look_at_main(self) -> None:
+        """Dump what is asked about; where defaults are, until no event of main came meanwhile, a
+        bounded number of times: one that was not seen must not count as absent.
+        """
+        interest = self._main_interest
+        if not interest:
+            self.picture.main, self._defaults = MainRoutes(), Seen()
+            return
+        for _ in range(ATTEMPTS):
+            bodies, seen = await self._main.read(interest)
+            rang = self.drain()
+            if not interest.defaults or not (rang.main or rang.lost):
+                break
+        self._defaults = Seen([self._main_memo.view(bodies)])
+        self.picture.main = self.picture.main if seen == self.picture.main else seen
 
     async def _look_at_rules(self) -> None:
         """Dump the rules until no rule event came meanwhile; failing that, two dumps must agree on

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv6Address
 from itertools import groupby
 from typing import Protocol
 
-from srcroutd.core.net import Family, Route, Rule
+from srcroutd.core.net import MAIN_TABLE, Family, Route, Rule
 from srcroutd.core.operation import Chore, Operation, Phase, ThingKind
 from srcroutd.core.view import Refusal
 from srcroutd.kernel.messages import (
@@ -73,7 +73,8 @@ class Hands:
                     done.append(operation)
                     continue
                 refused.append(refusal)
-                troubled.add((operation.seat, operation.family))
+                if not _in_main(operation):
+                    troubled.add((operation.seat, operation.family))
         return done, refused
 
     async def _carry_out(self, batch: list[Operation]) -> dict[Hashable, Refusal]:
@@ -103,6 +104,11 @@ class Hands:
             if isinstance(answer, Route) and answer.oif:
                 return answer.oif
         return 0
+
+
+def _in_main(operation: Operation) -> bool:
+    """Whether it is a NIC's default in main, which nothing else of the NIC relies on."""
+    return isinstance(operation.thing, Route) and operation.thing.table == MAIN_TABLE
 
 
 def _in_trouble(operation: Operation, troubled: Collection[tuple[int, Family | None]]) -> bool:

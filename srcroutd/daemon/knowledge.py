@@ -15,6 +15,7 @@ from srcroutd.core.config import Config
 from srcroutd.core.difference import differences
 from srcroutd.core.inventory import Inventory, Reading, Unknown
 from srcroutd.core.learn import forget, learn
+from srcroutd.core.main_table import MainInterest
 from srcroutd.core.numbering import Domain, Seating
 from srcroutd.core.plan import Observed
 from srcroutd.daemon.audit import Audit
@@ -73,13 +74,29 @@ class Knowledge:
         """The configuration wants other numbers: what stands under the old ones is ours until it is
         cleared.
         """
-        if domain != from_domain:
-            self._audit.say(entries_config.numbers_moved(domain, from_domain))
+        if domain.same_bands(from_domain):
+            # What stands in main under other metrics is ours until it is cleared, too.
+            self.domain = domain.with_metrics_of(from_domain)
+            return
+        self._audit.say(entries_config.numbers_moved(domain, from_domain))
         self.domain = domain
         self.former = tuple(d for d in dict.fromkeys((*self.former, from_domain)) if d != domain)
 
-    def former_cleared(self, observed: Observed[bytes]) -> None:
+    def interest(self, configured: MainInterest) -> MainInterest:
+        """What is to be looked at in main: what the configuration asks about, and its defaults as
+        long as ours may be among them.
+        """
+        ours = any(domain.main_metrics for domain in self.domains)
+        return replace(configured, defaults=configured.defaults or ours)
+
+    def former_cleared(self, observed: Observed[bytes], configured: Domain) -> None:
         """Forget the numbers of earlier configurations under which nothing of ours is left."""
+        if self.domain.main_metrics != configured.main_metrics:
+            stands = any(
+                self.domain.owns_route(route) and not configured.owns_route(route)
+                for route in observed.routes.values()
+            )
+            self.domain = self.domain if stands else configured
         if not self.former:
             return
         rules, routes = observed.rules.values(), observed.routes.values()

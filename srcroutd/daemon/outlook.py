@@ -17,6 +17,7 @@ from srcroutd.core.egress import derive_snats
 from srcroutd.core.entry import Who
 from srcroutd.core.inventory import Inventory
 from srcroutd.core.join import Joined, join, nics_by_mac, primary_mac, to_seat
+from srcroutd.core.main_join import owner, with_main
 from srcroutd.core.marking_choice import with_masks
 from srcroutd.core.marking_snat import Snat
 from srcroutd.core.net import Link, Route, Rule
@@ -59,17 +60,14 @@ class Outlook:
         """Bring everything up to date; nothing is done when no input changed."""
         knowledge = self._knowledge
         inputs = (
-            view.links,
-            view.addresses,
-            knowledge.inventory,
-            knowledge.domain,
-            self.config,
-            self.unmarkable,
+            *(view.links, view.addresses, view.main),
+            *(knowledge.inventory, knowledge.domain, knowledge.former),
+            *(self.config, self.unmarkable),
         )
         if all(new is old for new, old in zip(inputs, self._inputs, strict=False)) and self._inputs:
             return
         self.links = nics_by_mac(view.links, view.addresses)
-        primary = await self._primary(knowledge.inventory)
+        primary = await self._primary(knowledge.inventory, view)
         settings = self.config.settings
         wanted = to_seat(knowledge.inventory, self.links, primary, settings)
         await self._seater.seat(wanted, ours=self.desired.rules)
@@ -85,7 +83,9 @@ class Outlook:
             taken=self._seater.taken,
         )
         nics = with_masks(joined.nics, self.config.mark_mask, self.unmarkable)
-        self.joined = replace(joined, nics=nics)
+        joined = replace(joined, nics=nics)
+        ours = owner(knowledge.domains, knowledge.seating, view.links)
+        self.joined = with_main(joined, view.main, ours, view.names, primary)
         await asyncio.sleep(0)
         await self._derive(view)
         # As it was at the start: what changed while we yielded counts as new next time.
@@ -111,7 +111,7 @@ class Outlook:
         known = self._derived.get(seat)
         return "connmark" if known and known[0].mask else "source"
 
-    async def _primary(self, inventory: Inventory) -> str | None:
+    async def _primary(self, inventory: Inventory, view: Picture) -> str | None:
         """The primary's MAC; learned from the default route once where the cloud does not say, then
         kept.
         """
@@ -119,10 +119,21 @@ class Outlook:
             return None
         if told := primary_mac(inventory, self.links, default_oif=0):
             return told
-        primary = primary_mac(inventory, self.links, await self._hands.default_oif())
+        default_oif = await self._hands.default_oif()
+        if self._is_by_ours(default_oif, view):
+            return None  # the primary's own is not there now; a secondary must not pass for it
+        primary = primary_mac(inventory, self.links, default_oif)
         if primary:
             self._knowledge.inventory = replace(inventory, primary=primary)
         return primary
+
+    def _is_by_ours(self, oif: int, view: Picture) -> bool:
+        """Whether the only defaults of main by a NIC bear our mark; its number may not be known."""
+        found = [one.route for one in view.main.defaults if oif in one.oifs]
+        domains = self._knowledge.domains
+        return bool(found) and all(
+            any(domain.owns_route(route) for domain in domains) for route in found
+        )
 
     async def _derive(self, view: Picture) -> None:
         rules: dict[bytes, Want] = {}

@@ -17,7 +17,7 @@ from srcroutd.core.join import nics_by_mac
 from srcroutd.core.net import Route, Rule
 from srcroutd.core.operation import Operation
 from srcroutd.core.pacing import Backoff, round_due_s
-from srcroutd.core.plan import Pruning, in_order, plan, with_devs
+from srcroutd.core.plan import Pruning, in_order, plan, with_devs, with_seats
 from srcroutd.core.prune import Situation, reasons
 from srcroutd.core.view import Cleaned, View
 from srcroutd.daemon.audit import Audit
@@ -247,6 +247,7 @@ class Reconciler:
     async def _next_operations(self) -> tuple[tuple[Operation, ...], tuple[Operation, ...]]:
         """What is to do now, and the operations that are held back because they are contested."""
         looked_at = self._seater.tables()
+        self._eyes.watch_main(self._knowledge.interest(self.outlook.config.main))
         picture = await self._eyes.look(looked_at)
         inbox, self._inbox = self._inbox, []
         if inbox:
@@ -272,7 +273,8 @@ class Reconciler:
         outlook.remarks = self._chores.notes
         if chores:
             operations = in_order((*operations, *chores))
-        return self._disputes.part(with_devs(operations, picture.names))
+        seats = {nic.link.index: nic.seat for nic in self.outlook.joined.nics}
+        return self._disputes.part(with_seats(with_devs(operations, picture.names), seats))
 
     def _pruning(self) -> Pruning:
         knowledge = self._knowledge
@@ -309,6 +311,6 @@ class Reconciler:
         if not why:
             self._audit.settled()
             self._audit.over("unsettled", entries.settled())
-            self._knowledge.former_cleared(self._eyes.picture.observed)
+            self._knowledge.former_cleared(self._eyes.picture.observed, self.outlook.config.domain)
         await self._knowledge.save()
         self._audit.generation = generation

@@ -96,7 +96,7 @@ class Seater:
         return {
             domain.seat_of(route): macs[route.oif]
             for route in self._eyes.picture.routes.values()
-            if domain.owns_route(route) and route.oif in macs
+            if domain.owns_route(route) and route.oif in macs and domain.seat_of(route)
         }
 
     def _recover(self, clues: Mapping[int, str], ids: Mapping[str, str]) -> None:

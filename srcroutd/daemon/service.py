@@ -51,7 +51,7 @@ class Service:
         self._audit = audit
         self._notify = Notify(os.environ)
         self._requests = Requests()
-        self._events = Events(config.domain.tables, self._requests.portid)
+        self._events = Events(config.domain.tables, self._requests.portid, main=config.main)
         self._eyes = Eyes(self._requests, self._events)
         self._knowledge = Knowledge(config, Store(places.state), self._audit)
         self._chores = Chores(places.state, audit, self._ring)
@@ -212,8 +212,9 @@ class Service:
             self._audit.say(entries_config.access_unsure(unseen))
 
     def _use(self, config: Config) -> None:
-        if config.domain.tables != self._config.domain.tables:
-            self._listen_to(config.domain.tables)
+        before = self._config
+        if (config.domain.tables, config.main) != (before.domain.tables, before.main):
+            self._listen_to(config)
         self._config = config
         self._reconciler.reconfigure(config)
         if self._listening:
@@ -223,11 +224,11 @@ class Service:
             if self._group:
                 self._start_watch(self._group)
 
-    def _listen_to(self, tables: range) -> None:
+    def _listen_to(self, config: Config) -> None:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._events.fileno())
         self._events.close()
-        self._events = Events(tables, self._requests.portid)
+        self._events = Events(config.domain.tables, self._requests.portid, main=config.main)
         self._eyes.listen_to(self._events)
         loop.add_reader(self._events.fileno(), self._heard)
 

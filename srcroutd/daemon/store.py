@@ -170,6 +170,7 @@ def _domain(content: Mapping[str, Any]) -> Domain:
         range(int(first), int(last) + 1),
         range(int(low), int(high) + 1),
         range(int(begin), int(end) + 1),
+        tuple(range(int(a), int(b) + 1) for a, b in content.get("main_metrics", ())),
     )
 
 
@@ -179,6 +180,7 @@ def _domain_json(domain: Domain) -> dict[str, object]:
         "priorities": [domain.priorities.start, domain.priorities.stop - 1],
         "tables": [domain.tables.start, domain.tables.stop - 1],
         "policies": [domain.policies.start, domain.policies.stop - 1],
+        "main_metrics": [[band.start, band.stop - 1] for band in domain.main_metrics],
     }
 
 

@@ -47,7 +47,7 @@ async def _survey(places: Places, config: Config, name: str, *, ask: bool) -> Vi
     audit.subscribe(lambda entry: said.append(entry.message))
     requests = Requests()
     try:
-        events = Events(config.domain.tables, requests.portid)
+        events = Events(config.domain.tables, requests.portid, main=config.main)
         chores = Chores(places.state, audit)
         try:
             knowledge = Knowledge(config, Store(places.state), audit)

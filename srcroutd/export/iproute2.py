@@ -19,7 +19,7 @@ def iproute2(view: View, *, temporary: bool = False) -> tuple[Document, ...]:
 
     Raises NotSayable.
     """
-    nics = kept(view)
+    nics = kept(view, whole=True)
     if not nics:
         return ()
     apply = (
@@ -47,6 +47,10 @@ def _script(view: View, nics: tuple[Kept, ...]) -> str:
             for nic in nics:
                 parts += _lines(nic, [one for one in nic.of(family) if isinstance(one.thing, kind)])
             parts.append("END\n}\n")
+        parts.append(f"\nmain_{number}() {{\n    cat <<'END'\n")
+        for nic in nics:
+            parts += _lines(nic, [one for one in nic.main if one.thing.family is family])
+        parts.append("END\n}\n")
     return "".join([*parts, _BODY])
 
 
@@ -193,6 +197,35 @@ keys() {
     }'
 }
 
+# The word after another one in a line.
+after() { # WORD LINE
+    echo "$2" | awk -v word="$1" '{ for (at = 1; at < NF; at++) if ($at == word) print $(at + 1) }'
+}
+
+# The defaults in main that are still missing. One of others with the same metric ends it all: in
+# main nothing is replaced.
+main_due() { # -4|-6
+    "main_${1#-}" | grep -v '^#' | while read -r line; do
+        metric=$(after metric "$line")
+        there=$(ip -N "$1" route show default table main | grep -E " metric $metric( |\$)" || :)
+        if [ -z "$there" ]; then
+            echo "$line"
+        elif ! echo "$there" | grep -qE " proto $protocol( |\$)"; then
+            die "main has a default of others with metric $metric; next: ip $1 route show default"
+        fi
+    done
+}
+
+# Takes out of main what is wanted there by this script.
+main_undo() { # -4|-6
+    "main_${1#-}" | grep -v '^#' | while read -r line; do
+        metric=$(after metric "$line")
+        dev=$(after dev "$line")
+        ip "$1" route del default dev "$dev" table main metric "$metric" proto "$protocol" \
+            2>/dev/null || :
+    done
+}
+
 # Reads two lists with an empty line between them: what of the second is not in the first.
 lacking() {
     awk '!second && $0 == "" { second = 1; next } !second { first[$0] = 1; next } !($0 in first)'
@@ -219,6 +252,7 @@ if [ -z "$undo" ]; then
         esac
     done
     for family in $families; do
+        main_due "$family" >/dev/null
         for table in $tables; do
             all=$(ip "$family" route show table "$table" 2>/dev/null | wc -l)
             ours=$(ip "$family" route show table "$table" proto "$protocol" 2>/dev/null | wc -l)
@@ -232,6 +266,11 @@ fi
 # Routes before the rules that need them, and the other way round when they go.
 for family in $families; do
     each "$(wanted routes "$family")" "$family" route replace
+    if [ -n "$undo" ]; then
+        main_undo "$family"
+    else
+        each "$(main_due "$family")" "$family" route add
+    fi
     due=$({ rules_now "$family" && echo && wanted rules "$family"; } | lacking)
     each "$due" "$family" rule add
     due=$({ wanted rules "$family" && echo && rules_now "$family"; } | lacking)

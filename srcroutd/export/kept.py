@@ -36,7 +36,7 @@ Line = Entry[Route] | Entry[Rule]
 class Kept:
     """A NIC to export, its names made safe; routes and rules in the order to put them in.
 
-    ``heading`` are lines of comment without their sign.
+    ``heading`` are lines of comment without their sign. ``main`` are its defaults in table main.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Kept:
     routes: tuple[Entry[Route], ...]
     rules: tuple[Entry[Rule], ...]
     heading: tuple[str, ...]
+    main: tuple[Entry[Route], ...] = ()
 
     @property
     def last(self) -> int:
@@ -58,10 +59,22 @@ class Kept:
         yield from (entry for entry in self.rules if entry.thing.family is family)
 
 
-def kept(view: View) -> tuple[Kept, ...]:
-    """The NICs of a view that are kept and want something. Raises NotSayable."""
+_BEYOND = (
+    "left out are its default in main and copies of main's routes out of other NICs, which no "
+    "profile of this NIC can hold; srcroutctl export iproute2 has them"
+)
+
+
+def kept(view: View, *, whole: bool = False) -> tuple[Kept, ...]:
+    """The NICs of a view that are kept and want something. Raises NotSayable.
+
+    Unless ``whole``, what no profile of a single NIC can say is left out, and the heading says so:
+    routes out of other NICs (copies of main's), and defaults in main.
+    """
     return tuple(
-        _kept(nic) for nic in view.nics if nic.kept and (nic.desired.routes or nic.desired.rules)
+        _kept(nic, whole=whole)
+        for nic in view.nics
+        if nic.kept and (nic.desired.routes or nic.desired.rules)
     )
 
 
@@ -76,21 +89,30 @@ def short(network: Network) -> str:
     return str(network.network_address) if host else str(network)
 
 
-def _kept(nic: NicView) -> Kept:
+def _kept(nic: NicView, *, whole: bool) -> Kept:
     name, mac = device(nic.link.name), hardware(nic.link.mac)
     eni = nic.eni.id if nic.eni else "-"
     heading = [f"{name}  {eni}  {mac}  table {nic.table}, priorities from {nic.priority}"]
     rules = [want for want in nic.desired.rules if nic.mode == "source" or not _by_mark(want.thing)]
+    routes = _once(sorted(_entries(nic.desired.routes, Route), key=_route_order))
+    main = tuple(one for one in routes if one.thing.table != nic.table)
+    table = tuple(one for one in routes if one.thing.table == nic.table)
+    own = tuple(one for one in table if one.thing.dev in {"", nic.link.name})
+    for one in routes:
+        device(one.thing.dev or name)
+    beyond = not whole and len(own) < len(routes)
     notes = [*nic.desired.notes, nic.why, _MARKS if nic.mode == "connmark" else ""]
+    notes.append(_BEYOND if beyond else "")
     heading += [f"note: {note}" for note in notes if note]
     return Kept(
         name,
         mac,
         nic.table,
         nic.priority,
-        _once(sorted(_entries(nic.desired.routes, Route), key=_route_order)),
+        table if whole else own,
         _once(sorted(_entries(rules, Rule), key=_rule_order)),
         tuple(map(remark, heading)),
+        main if whole else (),
     )
 
 

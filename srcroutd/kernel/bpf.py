@@ -1,7 +1,8 @@
 """A classic BPF program for the event socket: the kernel drops what we need not wake up for.
 
 It passes every message about links, addresses and rules, and a message about a route if its table
-is one of ours; it drops what our own requests caused. In doubt it passes: a bell too many costs a
+is one of ours, or is main and somebody asks about such routes of it; it drops what our own requests
+caused. In doubt it passes: a bell too many costs a
 look, a bell too few costs correctness. Sources: include/uapi/linux/filter.h,
 Documentation/networking/filter.rst.
 
@@ -15,19 +16,22 @@ import socket
 import sys
 from struct import Struct
 
+from srcroutd.core.main_table import NO_INTEREST, MainInterest
+from srcroutd.core.net import MAIN_TABLE
 from srcroutd.kernel.codec_route import RTA_TABLE
-from srcroutd.kernel.wire import RTM_DELROUTE, RTM_NEWROUTE
+from srcroutd.kernel.wire import NLM_F_REPLACE, RTM_DELROUTE, RTM_NEWROUTE
 
 _SO_ATTACH_FILTER = 26
 _INSTRUCTION = Struct("=HBBI")
 
-# BPF_LD|BPF_{W,H,B}|BPF_ABS, BPF_LD|BPF_W|BPF_LEN, BPF_JMP|BPF_{JEQ,JGT,JGE}|BPF_K,
+# BPF_LD|BPF_{W,H,B}|BPF_ABS, BPF_LD|BPF_W|BPF_LEN, BPF_JMP|BPF_{JEQ,JGT,JGE,JSET}|BPF_K,
 # BPF_ALU|BPF_LSH|BPF_K, BPF_ALU|BPF_OR|BPF_X, BPF_MISC|BPF_TAX, BPF_RET|BPF_K
 _LOAD_WORD, _LOAD_HALF, _LOAD_BYTE, _LOAD_LENGTH = 0x20, 0x28, 0x30, 0x80
-_JUMP_EQUAL, _JUMP_GREATER, _JUMP_GREATER_EQUAL = 0x15, 0x25, 0x35
+_JUMP_EQUAL, _JUMP_GREATER, _JUMP_GREATER_EQUAL, _JUMP_SET = 0x15, 0x25, 0x35, 0x45
 _SHIFT_LEFT, _OR_X, _TO_X, _RETURN = 0x64, 0x4C, 0x07, 0x06
 
-_TYPE_AT, _PORTID_AT = 4, 12
+_TYPE_AT, _FLAGS_AT, _PORTID_AT = 4, 6, 12
+_DST_LEN_AT, _PROTOCOL_AT = 17, 21
 # nlmsghdr (16) and rtmsg (12), then the first attribute, which rtnetlink makes RTA_TABLE in both
 # families.
 _ATTRIBUTE_AT, _KIND_AT, _TABLE_AT = 28, 30, 32
@@ -37,9 +41,9 @@ _Step = tuple[int, int, str, str]
 """Operation, operand, label to jump to if true, if false; an empty label is the next step."""
 
 
-def event_filter(tables: range, portid: int) -> bytes:
+def event_filter(tables: range, portid: int, main: MainInterest = NO_INTEREST) -> bytes:
     """The program, as an array of sock_filter. ``tables`` has no gaps; ``portid`` is our request
-    socket's.
+    socket's; ``main`` says which routes of main pass.
 
     Raises ValueError for tables with gaps or none, and for port id 0, which is the kernel's own.
     """
@@ -60,13 +64,37 @@ def event_filter(tables: range, portid: int) -> bytes:
             (_LOAD_HALF, _KIND_AT, "", ""),
             (_JUMP_EQUAL, _as_loaded(RTA_TABLE, 2), "", "pass"),
             *_load_own_order(_TABLE_AT),
+            (_JUMP_EQUAL, MAIN_TABLE, "main", ""),
             (_JUMP_GREATER_EQUAL, tables[0], "", "drop"),
             (_JUMP_GREATER, tables[-1], "drop", "pass"),
         ],
+        "main": _of_main(main),
         "pass": [(_RETURN, 0xFFFFFFFF, "", "")],
         "drop": [(_RETURN, 0, "", "")],
     }
     return _assemble(steps)
+
+
+def _of_main(main: MainInterest) -> list[_Step]:
+    """Which routes of main pass: defaults, those no shorter than a prefix asked about, those of a
+    protocol, and whatever took the place of another route, for that one is not announced.
+    """
+    lengths = [prefix.prefixlen for prefix in main.prefixes]
+    steps: list[_Step] = []
+    if main.defaults or lengths:
+        steps.append((_LOAD_BYTE, _DST_LEN_AT, "", ""))
+    if main.defaults:
+        steps.append((_JUMP_EQUAL, 0, "pass", ""))
+    if lengths:
+        steps.append((_JUMP_GREATER_EQUAL, min(lengths), "pass", ""))
+    if main.protocols:
+        steps += [
+            (_LOAD_HALF, _FLAGS_AT, "", ""),
+            (_JUMP_SET, _as_loaded(NLM_F_REPLACE, 2), "pass", ""),
+            (_LOAD_BYTE, _PROTOCOL_AT, "", ""),
+            *((_JUMP_EQUAL, protocol, "pass", "") for protocol in main.protocols),
+        ]
+    return [*steps, (_RETURN, 0, "", "")]
 
 
 def attach(sock: socket.socket, program: bytes) -> None:

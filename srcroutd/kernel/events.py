@@ -2,13 +2,15 @@
 
 A bell says "look", never what changed: only the type of a message is read, and which NIC it is
 about. Promise: nothing that concerns us is missed unnoticed. What the kernel had no room for makes
-``lost``. Routes of other tables and the echo of our own requests are dropped by the kernel
-(``bpf``).
+``lost``. Routes of other tables (of main, too, but for what somebody asks about) and the echo of
+our own requests are dropped by the kernel (``bpf``).
 """
 
 from dataclasses import dataclass
 from struct import Struct
 
+from srcroutd.core.main_table import NO_INTEREST, MainInterest
+from srcroutd.core.net import MAIN_TABLE
 from srcroutd.kernel.bpf import attach, event_filter
 from srcroutd.kernel.netlink_socket import drained, force_receive_buffer, open_socket
 from srcroutd.kernel.wire import (
@@ -35,9 +37,12 @@ _LINKS = frozenset((RTM_NEWLINK, RTM_DELLINK, RTM_NEWADDR, RTM_DELADDR))
 _RULES = frozenset((RTM_NEWRULE, RTM_DELRULE))
 _ROUTES = frozenset((RTM_NEWROUTE, RTM_DELROUTE))
 
-_START = Struct("=4xH14xI")
-"""nlmsghdr and the first eight bytes of ifinfomsg or ifaddrmsg: the type, and in both the ifindex.
+_START = Struct("=4xH14xI8xI")
+"""nlmsghdr, then the first eight bytes of ifinfomsg or ifaddrmsg: the type, and in both the
+ifindex; at the end what is the table in a message about a route.
 """
+_SHORTEST = 24
+"""A message that has at least the ifindex."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +59,11 @@ class Bells:
     routes: bool = False
     lost: bool = False
     nics: frozenset[int] = frozenset()
+    main: bool = False
+    """Routes of main, of those that are asked about; ``routes`` are those of our tables."""
 
     def __bool__(self) -> bool:
-        return self.links or self.rules or self.routes or self.lost
+        return self.links or self.rules or self.routes or self.lost or self.main
 
     def __or__(self, other: "Bells") -> "Bells":
         return Bells(
@@ -65,6 +72,7 @@ class Bells:
             routes=self.routes or other.routes,
             lost=self.lost or other.lost,
             nics=self.nics | other.nics,
+            main=self.main or other.main,
         )
 
 
@@ -74,13 +82,19 @@ class Events:
     """
 
     def __init__(
-        self, tables: range, own_portid: int, receive_buffer: int = _RECEIVE_BUFFER
+        self,
+        tables: range,
+        own_portid: int,
+        receive_buffer: int = _RECEIVE_BUFFER,
+        main: MainInterest = NO_INTEREST,
     ) -> None:
-        """Listen. ``own_portid`` is ``Requests.portid``; ``receive_buffer`` is in bytes."""
+        """Listen. ``own_portid`` is ``Requests.portid``; ``receive_buffer`` is in bytes; ``main``
+        says what is to ring of table main.
+        """
         self._socket = open_socket()
         try:
             force_receive_buffer(self._socket, receive_buffer)
-            attach(self._socket, event_filter(tables, own_portid))
+            attach(self._socket, event_filter(tables, own_portid, main))
             self._socket.bind((0, sum(1 << (group - 1) for group in _GROUPS)))
         except BaseException:
             self._socket.close()
@@ -96,16 +110,19 @@ class Events:
         """
         kinds: set[int] = set()
         nics: set[int] = set()
-        lost = False
+        lost = main = False
         buffer = bytearray(_START.size)
         # The rest of a longer message is not copied: its type and NIC are all we want.
         for size in drained(lambda: self._socket.recv_into(buffer), limit):
             if size is None:
                 lost = True
                 continue
-            if size < _START.size:
+            if size < _SHORTEST:
                 continue
-            kind, index = _START.unpack(buffer)
+            kind, index, table = _START.unpack(buffer)
+            if kind in _ROUTES and size >= _START.size and table == MAIN_TABLE:
+                main = True
+                continue
             kinds.add(kind)
             if kind in _LINKS:
                 nics.add(index)
@@ -115,6 +132,7 @@ class Events:
             routes=not kinds.isdisjoint(_ROUTES),
             lost=lost,
             nics=frozenset(nics),
+            main=main,
         )
 
     def close(self) -> None:

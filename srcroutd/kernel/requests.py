@@ -13,8 +13,8 @@ NLM_F_DUMP_INTR): whoever asks has to check that no rule event came meanwhile.
 import asyncio
 import errno
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from struct import Struct
 
@@ -47,6 +47,10 @@ _ALL_LINKS = bytes(16) + u32_attribute(_IFLA_EXT_MASK, _RTEXT_FILTER_SKIP_STATS)
 _ALL_ADDRESSES = bytes(8)
 _FAMILY_ONLY = Struct("=B11x")
 _NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EOPNOTSUPP)
+
+
+class _Enough(Exception):
+    """Nobody wants to know the rest."""
 
 
 class Requests:
@@ -107,6 +111,27 @@ class Requests:
         # Without IPv6 in the kernel, a question about it is answered with every other family's
         # routes.
         return [body for body in bodies if body[0] == family]
+
+    async def sift_routes(self, question: bytes, sieve: Callable[[list[bytes]], bool]) -> None:
+        """Give ``sieve`` the bodies of a dump of routes, datagram by datagram, until it says that
+        it has enough; ``question`` is the body of the request. Raises TornDump.
+        """
+        with suppress(_Enough), self._borrowed() as sock:
+            number = self._next_number()
+            sock.send(
+                _message(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP, number, question) + question
+            )
+            while True:
+                bodies: list[bytes] = []
+                end = read_dump(sock.receive(), number, sock.portid, bodies)
+                enough = not sieve(bodies)
+                if end is not None:
+                    break
+                if enough:
+                    raise _Enough  # the rest of the dump goes with its socket
+                await asyncio.sleep(0)
+            if end.errno != errno.ENOENT and end.errno not in _NO_SUCH_FAMILY:
+                _expect_success(end, "dump of routes")
 
     async def route_to(self, dst: IP, src: IP | None = None, *, mark: int = 0) -> Route | Failure:
         """Ask where a packet of this host would go, as ``way_of`` does."""

@@ -9,9 +9,11 @@ import struct
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from ipaddress import IPv4Network
 
 import pytest
 
+from srcroutd.core.main_table import MainInterest
 from srcroutd.core.net import Family, Route, RouteType, Rule
 from srcroutd.kernel.bpf import attach, event_filter
 from srcroutd.kernel.events import Bells, Events
@@ -218,3 +220,51 @@ def test_only_our_own_port_id_is_kept_out() -> None:
 def test_a_filter_that_would_hide_what_concerns_us_is_refused(tables: range, portid: int) -> None:
     with pytest.raises(ValueError, match="filter"):
         event_filter(tables, portid)
+
+
+# --- table main rings only for what somebody asks about ------
+
+NET8 = IPv4Network("10.8.0.0/16")
+
+
+@pytest.mark.parametrize(
+    ("main", "line", "rings"),
+    [
+        (MainInterest(defaults=True), "default dev lo metric 9", True),
+        (MainInterest(defaults=True), "10.8.1.0/24 dev lo", False),
+        (MainInterest(defaults=True), "unreachable default metric 9", True),
+        (MainInterest(prefixes=(NET8,)), "10.8.1.0/24 dev lo", True),
+        (MainInterest(prefixes=(NET8,)), "10.0.0.0/15 dev lo", False),
+        (MainInterest(prefixes=(NET8,)), "default dev lo metric 9", False),
+        (MainInterest(prefixes=(V4.everything,)), "default dev lo metric 9", True),
+        (MainInterest(protocols=(4, 186)), "10.8.1.0/24 dev lo proto bgp", True),
+        (MainInterest(protocols=(4, 186)), "10.8.1.0/24 dev lo proto bird", False),
+        (MainInterest(protocols=(4,)), "10.8.1.0/24 dev lo proto static table 100", False),
+        (MainInterest(defaults=True, protocols=(4,)), "default dev lo proto bird metric 9", True),
+    ],
+)
+def test_main_rings_for_what_is_asked_about(
+    ip: Ip, requests: Requests, main: MainInterest, line: str, *, rings: bool
+) -> None:
+    opened = Events(TABLES, requests.portid, main=main)
+    opened.drain()
+    ip(f"route add {line}")
+    assert opened.drain() == Bells(main=rings)
+    ip(f"route del {line}")
+    assert opened.drain() == Bells(main=rings)
+    if line.startswith("default"):
+        ip(f"-6 route add {line}")
+        assert opened.drain() == Bells(main=rings)
+    opened.close()
+
+
+def test_a_route_that_takes_the_place_of_one_asked_about_rings(ip: Ip, requests: Requests) -> None:
+    opened = Events(TABLES, requests.portid, main=MainInterest(protocols=(4,)))
+    ip("route add 10.8.1.0/24 dev lo proto static")
+    ip("-6 route add 2001:db8::/64 dev lo proto static")
+    opened.drain()
+    ip("route replace 10.8.1.0/24 dev lo proto bird")
+    assert opened.drain() == Bells(main=True)
+    ip("-6 route replace 2001:db8::/64 dev lo proto bird")
+    assert opened.drain() == Bells(main=True)
+    opened.close()

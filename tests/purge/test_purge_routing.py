@@ -3,6 +3,7 @@ and routes that srcroutd marked as its own are deleted, whatever numbers it was 
 """
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,29 @@ def test_without_a_state_file_that_can_be_used_the_defaults_hold(
     if content is not None:
         (tmp_path / "numbers.json").write_text(content)
     assert _after_purge(tmp_path, STRANGERS + _ours()) == _left_alone(STRANGERS)
+
+
+MAIN = """
+route add default via 192.0.2.99 dev eth1 src 127.0.0.1 metric {0} proto 83 onlink
+-6 route add default via fe80::9 dev eth1 metric {0} proto 83
+"""
+CABLE = """
+link add eth1 type veth peer name eth2
+link set eth1 addrgenmode none
+link set eth1 up
+"""
+
+
+def test_it_deletes_the_defaults_in_main_that_srcroutd_had_asked_for(tmp_path: Path) -> None:
+    metrics = (range(300, 301), *DEFAULT.auto_metrics)
+    ours = "".join(MAIN.format(metric) for metric in (300, 18001, 4000000001))
+    strangers = CABLE + MAIN.format(299) + MAIN.format(19000) + MAIN.format(301).replace("83", "84")
+    strangers += "route add unreachable default metric 18500 proto 83\n"
+    Store(tmp_path).save_numbers(Numbers(replace(DEFAULT, main_metrics=metrics)))
+    assert len(_left_alone(strangers + ours)) == len(_left_alone(strangers)) + 6
+    assert _after_purge(tmp_path, strangers + ours) == _left_alone(strangers)
+    Store(tmp_path).save_numbers(Numbers(DEFAULT))
+    assert _after_purge(tmp_path, strangers + ours) == _left_alone(strangers + ours)
 
 
 def _ours(domain: Domain = DEFAULT) -> str:

@@ -102,9 +102,9 @@ def protocol_elsewhere(scene: Scene) -> Iterator[Finding]:
     found += (
         route
         for _, rpdb in sorted(scene.rpdbs.items())
-        for table, routes in sorted(rpdb.tables.items())
+        for _, routes in sorted(rpdb.tables.items())
         for route in routes
-        if route.protocol == number and table not in domain.tables
+        if route.protocol == number and not domain.owns_route(route)
     )
     if found:
         more = f", and {len(found) - 1} more" if len(found) > 1 else ""
