@@ -5,13 +5,26 @@ set -e
 
 state=/var/lib/srcroutd
 
-# The lines "PRIORITIES PROTOCOL TABLES" of what srcroutd marked as its own, now and under an earlier
-# configuration: numbers.json says it (written by srcroutd with sorted keys), else the defaults hold.
+# The lines "PRIORITIES PROTOCOL TABLES POLICIES" of what srcroutd marked as its own, now and under an
+# earlier configuration: numbers.json says it (written by srcroutd with sorted keys), else the defaults hold.
 marks() {
     told=$(tr -d ' \n' 2>/dev/null <"$state/numbers.json" |
-        grep -oE '"priorities":\[[0-9]{1,10},[0-9]{1,10}\],"protocol":[0-9]{1,3},"tables":\[[0-9]{1,10},[0-9]{1,10}\]' |
+        grep -oE '("policies":\[[0-9]{1,10},[0-9]{1,10}\],)?"priorities":\[[0-9]{1,10},[0-9]{1,10}\],"protocol":[0-9]{1,3},"tables":\[[0-9]{1,10},[0-9]{1,10}\]' |
+        sed -E 's/^("policies":[^]]*\]),(.*)$/\2 \1/' |
         tr -cs '0-9\n' ' ')
-    echo "${told:-18000 18999 83 18000 18999}"
+    echo "${told:-18000 18999 83 18000 18999 17000 17999}"
+}
+
+# Its table of nftables, known by one of its chains: the name alone could be anybody's.
+delete_marks() {
+    command -v nft >/dev/null || return 0
+    if nft list table inet srcroutd 2>/dev/null | tr -d '\t\n' | grep -qE \
+        -e 'chain prerouting \{type filter hook prerouting priority (mangle \+ 1|-149);' \
+        -e 'chain output \{type route hook output priority (mangle \+ 1|-149);' \
+        -e 'chain egress \{type route hook output priority (mangle \+ 2|-148);' \
+        -e 'chain source \{type nat hook postrouting priority (srcnat - 1|99);'; then
+        nft delete table inet srcroutd || true
+    fi
 }
 
 # The lines "PROTOCOL FIRST LAST ..." of the metrics of its default routes in table main, if it ever had any.
@@ -42,13 +55,16 @@ delete_defaults() {
     done
 }
 
-# Rules before routes: no rule ever points to a table without its route.
+# Marks before the rules that they lead to, rules before routes: no rule ever points to a table without
+# its route.
 delete_routing() {
-    marks | while read -r low high protocol first last; do
+    delete_marks
+    marks | while read -r low high protocol first last begin end; do
         for family in -4 -6; do
             ip -N $family rule show | sed -nE "s/^([0-9]+):.* proto $protocol( .*)?\$/\1/p" |
                 while read -r priority; do
-                    if [ "$priority" -ge "$low" ] && [ "$priority" -le "$high" ]; then
+                    if { [ "$priority" -ge "$low" ] && [ "$priority" -le "$high" ]; } ||
+                        { [ "$priority" -ge "${begin:-1}" ] && [ "$priority" -le "${end:-0}" ]; }; then
                         ip $family rule del priority "$priority" protocol "$protocol" || true
                     fi
                 done

@@ -95,9 +95,7 @@ def protocol_elsewhere(scene: Scene) -> Iterator[Finding]:
         return
     number, domain = scene.domain.protocol, scene.domain
     found: list[Rule | Route] = [
-        rule
-        for rule in scene.rules()
-        if rule.protocol == number and rule.priority not in domain.priorities
+        rule for rule in scene.rules() if rule.protocol == number and not domain.owns_rule(rule)
     ]
     found += (
         route
