@@ -8,7 +8,7 @@ from typing import Any
 from srcroutd.cli.paint import BOLD, GREEN, RED, YELLOW, columns, paint
 from srcroutd.core.explain import Explanation, Look, Rewritten
 from srcroutd.core.lookup_check import Mode
-from srcroutd.core.lookup_values import MISMATCHES, Beyond, Leaves, Packet, Refused, Step
+from srcroutd.core.lookup_values import MISMATCHES, Beyond, Leaves, Packet, Refused, Spread, Step
 from srcroutd.core.net import IP, Route, RouteType, Rule, table_name
 
 MANY = 3
@@ -81,6 +81,11 @@ def _look_json(found: Explanation, look: Look) -> dict[str, Any]:
         "why": look.walk.end.why if isinstance(look.walk.end, Refused | Beyond) else None,
         "leaves_by": found.name(way.oif) if way and way.oif else None,
         "gateway": _text(way.gateway) if way else None,
+        "ways": [
+            {"nic": found.name(one.oif), "gateway": _text(one.gateway),
+             "source": _text(one.source.ip) if one.source else None}
+            for one in (look.walk.end.ways if isinstance(look.walk.end, Spread) else ())
+        ],
         "route": _text(way.route) if way else None,
         "source": _text(source.ip) if source else None,
         "source_mechanism": source.mechanism if source else None,
@@ -103,6 +108,8 @@ def _verdict_word(look: Look) -> str:
     match look.walk.end:
         case Leaves() as way:
             return "local" if way.route.type in {RouteType.LOCAL, RouteType.ANYCAST} else "leaves"
+        case Spread():
+            return "spread"
         case Refused():
             return "refused"
         case Beyond():
@@ -140,6 +147,13 @@ def _verdict(found: Explanation, look: Look) -> str:
         case Leaves() as way:
             hop = f"next hop {way.gateway}" if way.gateway else "directly on the link"
             said = f"{paint(f'leaves by {found.name(way.oif)}', BOLD)}, {hop}"
+        case Spread(ways=ways):
+            names = " or ".join(dict.fromkeys(found.name(way.oif) for way in ways))
+            chosen = look.leaves_by
+            hop = f": for this one by {found.name(chosen.oif)}" if chosen else ""
+            said = f"{paint(f'leaves by {names}', BOLD)}{hop}"
+            if chosen and chosen.gateway:
+                said += f", next hop {chosen.gateway}"
         case Refused() as refused:
             said = f"{paint('does not leave', RED)}: {refused.why}"
         case Beyond() as beyond:

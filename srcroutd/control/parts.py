@@ -65,8 +65,22 @@ class RuleDocument:
 
 
 @dataclass(kw_only=True, repr=False, eq=False)
+class PathDocument:
+    """One of several ways of a route; ``weight``, from 1 to 256, is its share."""
+
+    gateway: str | None
+    oif: int
+    dev: str | None
+    weight: int
+    onlink: bool
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
 class RouteDocument:
-    """One route: as you would type it after ``ip``, and field by field."""
+    """One route: as you would type it after ``ip``, and field by field.
+
+    ``paths`` has two ways or more, or none: then ``gateway`` and ``oif`` are the only one.
+    """
 
     text: str
     family: FamilyWord
@@ -81,6 +95,7 @@ class RouteDocument:
     scope: str
     onlink: bool
     protocol: int
+    paths: Sequence[PathDocument]
     beyond: Sequence[int]
 
 

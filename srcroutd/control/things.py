@@ -14,6 +14,7 @@ from srcroutd.control.parts import (
     EniDocument,
     FamilyWord,
     OperationDocument,
+    PathDocument,
     PhaseWord,
     RouteDocument,
     RuleDocument,
@@ -22,7 +23,7 @@ from srcroutd.control.parts import (
 )
 from srcroutd.core.desired import Want
 from srcroutd.core.inventory import Addressing, Eni
-from srcroutd.core.net import Action, Address, Family, Route, RouteType, Rule, Scope
+from srcroutd.core.net import Action, Address, Family, Path, Route, RouteType, Rule, Scope
 from srcroutd.core.operation import Chore, Operation, Phase, Thing, ThingKind
 
 _FAMILY: dict[Family, FamilyWord] = {Family.V4: "ipv4", Family.V6: "ipv6"}
@@ -144,8 +145,19 @@ def _route_fields(route: Route) -> dict[str, Any]:
         "scope": route.scope.name.lower(),
         "onlink": route.onlink,
         "protocol": route.protocol,
+        "paths": [_path_document(path) for path in route.paths],
         "beyond": route.beyond,
     }
+
+
+def _path_document(path: Path) -> PathDocument:
+    return PathDocument(
+        gateway=_text(path.gateway),
+        oif=path.oif,
+        dev=path.dev or None,
+        weight=path.weight,
+        onlink=path.onlink,
+    )
 
 
 def route_of(document: RouteDocument) -> Route:
@@ -164,7 +176,13 @@ def route_of(document: RouteDocument) -> Route:
         onlink=document.onlink,
         protocol=document.protocol,
         beyond=tuple(document.beyond),
+        paths=tuple(map(_path_of, document.paths)),
     )
+
+
+def _path_of(document: PathDocument) -> Path:
+    gateway = ip_address(document.gateway) if document.gateway else None
+    return Path(document.oif, gateway, document.dev or "", document.weight, document.onlink)
 
 
 def operation_document(operation: Operation, nic: str, eni: str) -> OperationDocument:

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from srcroutd.core.access import HERE, MAIN, AccessEntry, Span, covers, selected
-from srcroutd.core.net import IP, Family, Network, Rule, ip_protocol_name, network_of
+from srcroutd.core.ip_protocols import ip_protocol_name
+from srcroutd.core.net import IP, Family, Network, Rule, network_of
 
 EPHEMERAL = (32768, 60999)
 """The ports that the kernel takes where none was asked for (ip_local_port_range)."""

@@ -139,7 +139,7 @@ def not_a_recipes_route(family: Family, route: Route | None, nics: Mapping[int, 
     """Why a route is not what a recipe leaves: a default by an ENI's gateway, or an ENI's
     subnet.
     """
-    if route is None or route.beyond:
+    if route is None or route.beyond or route.paths:
         return "it has more than a recipe gives it"
     if route.protocol not in BY_HAND:
         return f"a program made it (protocol {protocol_name(route.protocol)})"

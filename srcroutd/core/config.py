@@ -11,6 +11,7 @@ from srcroutd.core.access import AccessEntry
 from srcroutd.core.desired import ExtraRoute, ModeWord, Settings, SysctlPolicy
 from srcroutd.core.egress_entry import EgressEntry
 from srcroutd.core.inventory import Addressing, Eni
+from srcroutd.core.load import LoadEntry
 from srcroutd.core.main_table import MainInterest, Mirror
 from srcroutd.core.marking import Mask
 from srcroutd.core.net import Link, Network
@@ -82,6 +83,7 @@ class Config:
     enis: tuple[StaticEni, ...] = ()
     access: tuple[AccessEntry, ...] = ()
     egress: tuple[EgressEntry, ...] = ()
+    load: tuple[LoadEntry, ...] = ()
 
     @property
     def marks(self) -> bool:

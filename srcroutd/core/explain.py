@@ -13,7 +13,7 @@ from srcroutd.core.explain_source import Choice, is_choice, rewriting, without_c
 from srcroutd.core.lookup import walk
 from srcroutd.core.lookup_check import Check, check_source
 from srcroutd.core.lookup_compare import Answer, differences
-from srcroutd.core.lookup_values import MISMATCHES, Leaves, Packet, Rpdb, Walk
+from srcroutd.core.lookup_values import MISMATCHES, Leaves, Packet, Rpdb, Spread, Walk
 from srcroutd.core.marking_snat import Snat
 from srcroutd.core.net import IP, Family, Route, RouteType, Rule
 
@@ -29,8 +29,15 @@ class Look:
 
     @property
     def leaves_by(self) -> Leaves | None:
-        """The way, None where there is none or it is not known."""
-        return self.walk.end if isinstance(self.walk.end, Leaves) else None
+        """The way, None where there is none or it is not known; of several the kernel's choice."""
+        match self.walk.end:
+            case Leaves() as way:
+                return way
+            case Spread(ways=ways) if isinstance(self.answer, Route):
+                chosen = (self.answer.oif, self.answer.gateway)
+                return next((way for way in ways if (way.oif, way.gateway) == chosen), None)
+            case _:
+                return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +105,13 @@ class Explanation:
 def questions(rpdb: Rpdb, packet: Packet, choice: Choice = Choice()) -> tuple[Packet, ...]:  # noqa: B008 - a value
     """The packets that the kernel should be asked about, the question first."""
     end = walk(rpdb, packet).end
-    rewrites = rewriting(choice, rpdb, packet, end) if isinstance(end, Leaves) else None
-    marked = rewrites[1] if rewrites else None
-    found = [packet, _again(packet, end), marked, _reply(packet, end)]
-    return tuple(one for one in found if one is not None)
+    found = [packet]
+    for way in end.ways if isinstance(end, Spread) else (end,):
+        rewrites = rewriting(choice, rpdb, packet, way) if isinstance(way, Leaves) else None
+        marked = rewrites[1] if rewrites else None
+        asked = (_again(packet, way), marked, _reply(packet, way))
+        found += [one for one in asked if one is not None]
+    return tuple(dict.fromkeys(found))
 
 
 def _again(packet: Packet, end: object) -> Packet | None:
@@ -144,7 +154,7 @@ def explain(
     and why, ``choice`` what of it chooses sources.
     """
     question = _look(rpdb, packet, answers)
-    end = question.walk.end
+    end = question.leaves_by
     again, reply = _again(packet, end), _reply(packet, end)
     found = Explanation(
         rpdb.family,
@@ -216,7 +226,7 @@ def _checks(rpdb: Rpdb, found: Explanation) -> tuple[NicCheck, ...]:
 def _goes_on(walked: Walk) -> int:
     """The NIC that a packet goes on by, 0 for one that is for this host or goes nowhere."""
     route = walked.steps[-1].route if walked.steps else None
-    return route.oif if route and route.type is RouteType.UNICAST else 0
+    return route.ways[0].oif if route and route.type is RouteType.UNICAST and route.ways else 0
 
 
 def _is_nic(rpdb: Rpdb, index: int) -> bool:
@@ -250,11 +260,24 @@ def _notes(rpdb: Rpdb, found: Explanation) -> Iterator[str]:
         yield "net.ipv6.conf.all.forwarding is 0: this host drops it all the same"
     if unsaid := _unsaid(found.question.walk):
         yield unsaid
+    if isinstance(found.question.walk.end, Spread):
+        yield _hashed(rpdb)
     sent = _sent(found)
     if sent:
         said = announcement(rpdb, rpdb.name(sent[0].oif), source=sent[1], hop=sent[2])
         if said:
             yield said
+
+
+def _hashed(rpdb: Rpdb) -> str:
+    """By what the kernel chooses among several ways."""
+    version, policy = rpdb.family.everything.version, rpdb.sysctls.hash_policies.get(rpdb.family, 0)
+    by = {
+        0: "by destination, so all flows to one go one way",
+        1: "by destination, protocol and ports",
+        2: "by destination, of what is inside a tunnel",
+    }.get(policy, "by the fields of fib_multipath_hash_fields")
+    return f"flows are spread {by} (net.ipv{version}.fib_multipath_hash_policy is {policy})"
 
 
 def _unsaid(walked: Walk) -> str:

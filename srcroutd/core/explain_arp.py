@@ -7,7 +7,7 @@ answer for both addresses by default, and rules by source do not change that.
 from dataclasses import dataclass
 
 from srcroutd.core.lookup import walk
-from srcroutd.core.lookup_values import Beyond, Leaves, Own, Packet, Refused, Rpdb
+from srcroutd.core.lookup_values import Beyond, Leaves, Own, Packet, Refused, Rpdb, Spread
 from srcroutd.core.net import IP, Family, RouteType, Scope
 
 _NO_PROTOCOL = 0
@@ -55,6 +55,8 @@ def _verdict(rpdb: Rpdb, nic: str, wanted: IP, asker: IP) -> ArpVerdict:
             return ArpVerdict(nic, None, why)
         case Refused(why=why):
             return ArpVerdict(nic, answers=False, why=why)
+        case Spread():
+            return ArpVerdict(nic, answers=False, why=f"{wanted} is no address of this host")
         case Leaves(route=route) if route.type is not RouteType.LOCAL:
             return ArpVerdict(nic, answers=False, why=f"{wanted} is no address of this host")
     ignored = _ignored(rpdb, nic, wanted, asker)
@@ -92,6 +94,8 @@ def _filtered(rpdb: Rpdb, nic: str, wanted: IP, asker: IP) -> ArpVerdict:
         case Leaves(oif=oif):
             why = f"{wanted} leaves by {rpdb.name(oif)}, not {nic} (arp_filter)"
             return ArpVerdict(nic, answers=False, why=why)
+        case Spread():
+            return ArpVerdict(nic, None, f"{wanted} leaves by one of several NICs (arp_filter)")
         case Refused():
             return ArpVerdict(nic, answers=False, why=f"{wanted} has no way out (arp_filter)")
 

@@ -12,7 +12,7 @@ from srcroutd.core.lookup_fib4 import is_stock, look_up
 from srcroutd.core.lookup_rules import LOOPBACK_INDEX, Flow, Verdict, asks_transport, flow_of
 from srcroutd.core.lookup_source4 import bearers
 from srcroutd.core.lookup_values import Packet, Rpdb, Step
-from srcroutd.core.net import IP, RouteType
+from srcroutd.core.net import IP, Route, RouteType
 
 
 class Mode(IntEnum):
@@ -89,9 +89,9 @@ def _full_check(rpdb: Rpdb, packet: Packet, verdict: Verdict, mode: Mode) -> Che
         route.type is RouteType.LOCAL and conf.accept_local
     ):
         return answer(passes=False, why=f"{src} is no other host's address")
-    if route.oif == index:
+    if any(way.oif == index for way in route.ways):
         return answer(passes=True, why=f"the way back to {src} leaves by {nic}")
-    elsewhere = f"the way back to {src} leaves by {rpdb.name(route.oif)}, not {nic}"
+    elsewhere = f"the way back to {src} leaves by {_names(rpdb, route)}, not {nic}"
     if mode is Mode.OFF:
         return answer(passes=True, why=f"rp_filter is off ({elsewhere})")
     if not any(own.address.index == index for own in rpdb.owns):
@@ -99,3 +99,8 @@ def _full_check(rpdb: Rpdb, packet: Packet, verdict: Verdict, mode: Mode) -> Che
     if mode is Mode.STRICT:
         return answer(passes=False, why=f"rp_filter is strict: {elsewhere}")
     return answer(passes=True, why=f"rp_filter is loose: {elsewhere}")
+
+
+def _names(rpdb: Rpdb, route: Route) -> str:
+    """The NICs of its ways."""
+    return " or ".join(sorted({rpdb.name(way.oif) for way in route.ways})) or rpdb.name(route.oif)

@@ -1,11 +1,12 @@
 """A walk beside the kernel's own answer to RTM_GETROUTE: where they differ, in words."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from errno import errorcode
 
 from srcroutd.core.lookup_fib4 import LOCAL_TABLE, MAIN_TABLE, is_stock
 from srcroutd.core.lookup_rules import REFUSALS
-from srcroutd.core.lookup_values import Beyond, Leaves, Refused, Rpdb, Walk
+from srcroutd.core.lookup_values import Beyond, Leaves, Refused, Rpdb, Spread, Walk
 from srcroutd.core.net import Route, table_name
 
 Answer = Route | int
@@ -23,6 +24,9 @@ def differences(rpdb: Rpdb, walk: Walk, answer: Answer) -> tuple[str, ...]:
                 return ()
             words = " or ".join(sorted(errorcode.get(number, str(number)) for number in errnos))
             return (f"refused with {words} here, {_words(rpdb, answer)} by the kernel",)
+        case Spread(ways=ways):
+            found = [differences(rpdb, replace(walk, end=way), answer) for way in ways]
+            return () if () in found else (f"none of {len(ways)} ways: {'; '.join(found[0])}",)
         case Leaves() as way:
             if _refusal(answer) or isinstance(answer, int):
                 return (f"has a way here, {_words(rpdb, answer)} by the kernel",)

@@ -83,7 +83,8 @@ def best_route(rpdb: Rpdb, tables: tuple[int, ...], flow: Flow) -> Found:
     for route in covering:
         several = not _SEVERAL_NEXTHOPS.isdisjoint(route.beyond)
         refuses = route.type is RouteType.THROW or route.type in REFUSALS
-        if flow.oif not in {0, route.oif} and not several and not refuses:
+        by_it = not flow.oif or any(way.oif == flow.oif for way in route.ways)
+        if not by_it and not several and not refuses:
             continue
         unknown = [number for number in route.beyond if number not in _HARMLESS]
         if unknown:

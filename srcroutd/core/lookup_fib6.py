@@ -12,7 +12,7 @@ from ipaddress import IPv6Network
 from itertools import groupby
 
 from srcroutd.core.lookup_rules import LOOPBACK_INDEX, REFUSALS, Found
-from srcroutd.core.lookup_values import UNKNOWN_ROUTES, Rpdb
+from srcroutd.core.lookup_values import UNKNOWN_ROUTES, Rpdb, single_ways
 from srcroutd.core.net import IP, Route, RouteType, table_name
 
 DEFAULT_METRIC = 1024
@@ -91,6 +91,8 @@ def _best_of(rpdb: Rpdb, group: Sequence[Route], search: Search, *, alive: bool)
         if unknown and (len(usable) > 1 or unknown != [_PREFERENCE]):
             word = _WORDS.get(unknown[0], f"attribute {unknown[0]}")
             return Found(route, f"the route {route} has {word}")
+    if len(usable) > 1 and any(route.paths for route in usable):
+        return Found(usable[0], "several next hops beside other routes of that prefix")
     best = max(usable, key=lambda route: _on_device(route, search), default=None)
     return Found(best)
 
@@ -99,9 +101,22 @@ def _usable(rpdb: Rpdb, route: Route, search: Search, *, alive: bool) -> bool:
     """Whether the kernel would consider it at all in this pass."""
     if _several(route):
         return True
-    if search.strict and not _on_device(route, search):
+    return any(_good(rpdb, way, search, alive=alive) for way in single_ways(route))
+
+
+def _good(rpdb: Rpdb, way: Route, search: Search, *, alive: bool) -> bool:
+    if search.strict and not _on_device(way, search):
         return False
-    return not alive or route.gateway is None or (route.oif, route.gateway) not in rpdb.failed
+    return not alive or way.gateway is None or (way.oif, way.gateway) not in rpdb.failed
+
+
+def good_ways(rpdb: Rpdb, route: Route, search: Search) -> list[Route]:
+    """The ways of a route that the kernel would take: those that answer, if any does."""
+    ways = single_ways(route)
+    for alive in (False,) if rpdb.sysctls.all6.forwarding else (True, False):
+        if good := [way for way in ways if _good(rpdb, way, search, alive=alive)]:
+            return good
+    return ways
 
 
 def _several(route: Route) -> bool:

@@ -10,6 +10,7 @@ import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from srcroutd.core.ip_protocols import ip_protocol_name
 from srcroutd.core.lookup_values import Outcome, Packet, Rpdb, Step
 from srcroutd.core.net import (
     IP,
@@ -19,7 +20,6 @@ from srcroutd.core.net import (
     Route,
     RouteType,
     Rule,
-    ip_protocol_name,
     network_of,
     span,
     table_name,

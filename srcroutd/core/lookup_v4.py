@@ -12,7 +12,18 @@ from srcroutd.core.lookup_check import check_source
 from srcroutd.core.lookup_fib4 import is_own, look_up
 from srcroutd.core.lookup_rules import LOOPBACK_INDEX, Verdict, flow_of
 from srcroutd.core.lookup_source4 import choose_source, source_on
-from srcroutd.core.lookup_values import Beyond, End, Leaves, Packet, Refused, Rpdb, Source, Walk
+from srcroutd.core.lookup_values import (
+    Beyond,
+    End,
+    Leaves,
+    Packet,
+    Refused,
+    Rpdb,
+    Source,
+    Walk,
+    single_ways,
+    spread,
+)
 from srcroutd.core.net import Family, Link, Route, RouteType, Scope, network_of
 
 _EVERYBODY = IPv4Address("255.255.255.255")
@@ -85,13 +96,23 @@ def _way_out(rpdb: Rpdb, packet: Packet, verdict: Verdict, oif: int) -> End:
     if route.type is RouteType.LOCAL:
         chosen = Source(route.prefsrc or packet.dst, 2 if route.prefsrc else 3, "it is our own")
         return Leaves(route, verdict.rule, LOOPBACK_INDEX, None, _bound(packet) or chosen)
-    trouble = _beyond_this_route(rpdb, route, oif)
+    ways = single_ways(route)
+    if oif:
+        # A sender bound to a NIC gets the first way by it, whatever the hash.
+        ways = [way for way in ways if way.oif == oif][:1]
+    return spread([_one_way_out(rpdb, packet, verdict, way, oif) for way in ways])
+
+
+def _one_way_out(rpdb: Rpdb, packet: Packet, verdict: Verdict, way: Route, oif: int) -> End:
+    """The same of one way of the route."""
+    route = verdict.route or way
+    trouble = _beyond_this_route(rpdb, way, 1 if route.paths else oif)
     if trouble:
         return Beyond(trouble)
-    source = _bound(packet) or choose_source(rpdb, route)
+    source = _bound(packet) or choose_source(rpdb, way)
     if isinstance(source, str):
         return Beyond(source)
-    return _with_source(rpdb, Leaves(route, verdict.rule, route.oif, route.gateway, source))
+    return _with_source(rpdb, Leaves(route, verdict.rule, way.oif, way.gateway, source))
 
 
 def _bound(packet: Packet) -> Source | None:
@@ -121,7 +142,8 @@ def _beyond_this_route(rpdb: Rpdb, route: Route, oif: int) -> str:
     if not oif and route.dst.prefixlen == 0 and route.gateway:
         for other in rpdb.tables[route.table]:
             same = other.dst.prefixlen == 0 and other.metric == route.metric
-            if same and other is not route and (other.gateway or other.beyond):
+            several = other.gateway or other.paths or other.beyond
+            if same and other is not route and several:
                 return (
                     "several defaults of one metric: the kernel takes the one whose gateway lives"
                 )
@@ -187,11 +209,19 @@ def _way_through(rpdb: Rpdb, packet: Packet, verdict: Verdict, forwarding: int) 
         return Refused(verdict.errnos, verdict.why, rule, route)
     if route.type not in {RouteType.UNICAST, RouteType.LOCAL}:
         return Beyond(f"a {route.type.name.lower()} that comes in")
-    if rpdb.in_vrf(route.oif):
-        return Beyond(f"{rpdb.name(route.oif)} belongs to a VRF")
-    if _gateway_is_local(rpdb, route):
-        return Beyond(f"the gateway {route.gateway} lies in a local route")
-    check = check_source(rpdb, packet, 0 if route.type is RouteType.LOCAL else route.oif)
+    if route.type is RouteType.LOCAL:
+        return _believed(rpdb, packet, verdict, route)
+    return spread([_believed(rpdb, packet, verdict, way) for way in single_ways(route)])
+
+
+def _believed(rpdb: Rpdb, packet: Packet, verdict: Verdict, way: Route) -> End:
+    """What becomes of it on one way of the route."""
+    route, rule = verdict.route or way, verdict.rule
+    if rpdb.in_vrf(way.oif):
+        return Beyond(f"{rpdb.name(way.oif)} belongs to a VRF")
+    if _gateway_is_local(rpdb, way):
+        return Beyond(f"the gateway {way.gateway} lies in a local route")
+    check = check_source(rpdb, packet, 0 if way.type is RouteType.LOCAL else way.oif)
     if check.passes is None:
         return Beyond(check.why)
     if not check.passes:
@@ -199,4 +229,4 @@ def _way_through(rpdb: Rpdb, packet: Packet, verdict: Verdict, forwarding: int) 
         return Refused(frozenset({errno.EINVAL, errno.EXDEV}), check.why, rule, route)
     if route.type is RouteType.LOCAL:
         return Leaves(route, rule, LOOPBACK_INDEX)
-    return Leaves(route, rule, route.oif, route.gateway)
+    return Leaves(route, rule, way.oif, way.gateway)

@@ -7,11 +7,21 @@ not ask whose a source address is, nor filters by the way back, nor asks here wh
 import errno
 from ipaddress import IPv6Address
 
-from srcroutd.core.lookup_fib6 import Search, best_route, needs_device
+from srcroutd.core.lookup_fib6 import Search, best_route, good_ways, needs_device
 from srcroutd.core.lookup_rules import LOOPBACK_INDEX, Verdict, flow_of, walk_rules
 from srcroutd.core.lookup_source6 import choose_source
-from srcroutd.core.lookup_values import Beyond, End, Leaves, Packet, Refused, Rpdb, Source, Walk
-from srcroutd.core.net import RouteType
+from srcroutd.core.lookup_values import (
+    Beyond,
+    End,
+    Leaves,
+    Packet,
+    Refused,
+    Rpdb,
+    Source,
+    Walk,
+    spread,
+)
+from srcroutd.core.net import Route, RouteType
 
 _UNSPECIFIED = IPv6Address("::")
 
@@ -35,27 +45,34 @@ def walk6(rpdb: Rpdb, packet: Packet) -> Walk:
     strict = needs_device(packet.dst) or bool(oif and packet.src is None)
     search = Search(packet.dst, index, strict)
     verdict = walk_rules(rpdb, flow, lambda table: best_route(rpdb, table, search))
-    return Walk(packet, verdict.steps, _end(rpdb, packet, verdict))
+    return Walk(packet, verdict.steps, _end(rpdb, packet, verdict, search))
 
 
-def _end(rpdb: Rpdb, packet: Packet, verdict: Verdict) -> End:
+def _end(rpdb: Rpdb, packet: Packet, verdict: Verdict, search: Search) -> End:
     """What becomes of the packet."""
-    route, rule = verdict.route, verdict.rule
+    route = verdict.route
     if verdict.doubt:
         return Beyond(verdict.doubt)
     if verdict.refusal or route is None:
-        return Refused(verdict.errnos, verdict.why, rule, route)
-    if rpdb.in_vrf(route.oif):
-        return Beyond(f"{rpdb.name(route.oif)} belongs to a VRF")
-    here = route.type in {RouteType.LOCAL, RouteType.ANYCAST}
-    oif = LOOPBACK_INDEX if here else route.oif
+        return Refused(verdict.errnos, verdict.why, verdict.rule, route)
+    ways = good_ways(rpdb, route, search) if route.paths else [route]
+    return spread([_one_way(rpdb, packet, verdict, way) for way in ways])
+
+
+def _one_way(rpdb: Rpdb, packet: Packet, verdict: Verdict, way: Route) -> End:
+    """The same of one way of the route."""
+    route, rule = verdict.route or way, verdict.rule
+    if rpdb.in_vrf(way.oif):
+        return Beyond(f"{rpdb.name(way.oif)} belongs to a VRF")
+    here = way.type in {RouteType.LOCAL, RouteType.ANYCAST}
+    oif = LOOPBACK_INDEX if here else way.oif
     if packet.iif:
-        return Leaves(route, rule, oif, route.gateway)
+        return Leaves(route, rule, oif, way.gateway)
     source = (
         Source(packet.src, 1, "the application bound it")
         if packet.src
-        else choose_source(rpdb, route, packet.dst)
+        else choose_source(rpdb, way, packet.dst)
     )
     if isinstance(source, str):
         return Beyond(source)
-    return Leaves(route, rule, oif, route.gateway, source)
+    return Leaves(route, rule, oif, way.gateway, source)

@@ -4,8 +4,8 @@ An ``Rpdb`` is one family as the kernel held it at one moment: rules and routes 
 order, links, addresses, sysctls. ``lookup.walk`` turns it and a ``Packet`` into a ``Walk``.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from srcroutd.core.net import IP, Address, Family, Link, Network, Route, Rule
@@ -93,6 +93,8 @@ class Sysctls:
     nics: Mapping[str, NicConf] = field(default_factory=dict)
     all6: NicConf6 = NicConf6()
     nics6: Mapping[str, NicConf6] = field(default_factory=dict)
+    hash_policies: Mapping[Family, int] = field(default_factory=dict)
+    """fib_multipath_hash_policy: by what flows are spread over the ways of a route."""
 
     def in_force(self, nic: str) -> NicConf:
         """What the kernel acts on for IPv4: the larger of ``all`` and the NIC's own where the size
@@ -259,7 +261,35 @@ class Beyond:
     why: str
 
 
-End = Leaves | Refused | Beyond
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The route has several ways; one is taken, by a hash that only the kernel knows."""
+
+    ways: tuple[Leaves, ...]
+
+
+End = Leaves | Refused | Beyond | Spread
+
+
+def single_ways(route: Route) -> list[Route]:
+    """The route once for each of its ways, as if that were the only one."""
+    if not route.paths:
+        return [route]
+    return [
+        replace(route, paths=(), gateway=way.gateway, oif=way.oif, dev=way.dev, onlink=way.onlink)
+        for way in route.paths
+    ]
+
+
+def spread(ends: Sequence[End]) -> End:
+    """What the ends of all ways of one route are together; there is at least one."""
+    ways = tuple(end for end in ends if isinstance(end, Leaves))
+    if len(ends) == 1:
+        return ends[0]
+    if len(ways) == len(ends):
+        return Spread(ways)
+    unknown = [end.why for end in ends if isinstance(end, Beyond)]
+    return Beyond(unknown[0] if unknown else "some of several next hops lead nowhere")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ else's connection, nor what bears a mark of somebody else within our mask.
 
 from collections.abc import Iterator
 
+from srcroutd.core.ip_protocols import IP_PROTOCOLS
 from srcroutd.core.marking import MARK_BITS, Marking, Mask
 from srcroutd.core.marking_parts import (
     ACCEPT,
@@ -27,7 +28,7 @@ from srcroutd.core.marking_parts import (
     set_mark,
 )
 from srcroutd.core.marking_snat import Snat
-from srcroutd.core.net import IP_PROTOCOLS, Family, Network, span
+from srcroutd.core.net import Family, Network, span
 
 _OF_ONE_FAMILY = frozenset((1, 58))
 """ICMP and ICMPv6."""

@@ -12,12 +12,12 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from srcroutd.core.ip_protocols import IP_PROTOCOLS
 from srcroutd.core.marking import MARK_BITS, Marking
 from srcroutd.core.marking_egress import BEFORE_MASQUERADE, BEHIND_CONNMARK
 from srcroutd.core.marking_nft import FAMILY, TABLE, things
 from srcroutd.core.marking_parts import Json
 from srcroutd.core.marking_rules import AFTER_MANGLE
-from srcroutd.core.net import IP_PROTOCOLS
 
 _OURS = frozenset(
     {

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from srcroutd.core.ip_protocols import IP_PROTOCOLS
 from srcroutd.core.marking import MARK_BITS, Mask
 from srcroutd.core.marking_listing import Listing
 from srcroutd.core.marking_snat import Snat
-from srcroutd.core.net import IP_PROTOCOLS, Family, Network
+from srcroutd.core.net import Family, Network
 
 _NUMBERS = {name: number for number, name in IP_PROTOCOLS.items()}
 _FAMILIES = {"ip": Family.V4, "ipv4": Family.V4, "ip6": Family.V6, "ipv6": Family.V6}

@@ -18,30 +18,13 @@ from ipaddress import (
     IPv6Network,
 )
 
+from srcroutd.core.ip_protocols import ip_protocol_name
+
 IP = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 Interface = IPv4Interface | IPv6Interface
 
 MAIN_TABLE = 254
-IP_PROTOCOLS = {
-    1: "icmp",
-    2: "igmp",
-    4: "ipencap",
-    6: "tcp",
-    17: "udp",
-    33: "dccp",
-    41: "ipv6",
-    47: "gre",
-    50: "esp",
-    51: "ah",
-    58: "ipv6-icmp",
-    89: "ospf",
-    103: "pim",
-    112: "vrrp",
-    132: "sctp",
-    136: "udplite",
-}
-"""Transport protocols by IANA's number, in the words of /etc/protocols."""
 GUARD_METRIC = 4278198272
 """Metric of the fail-closed ``unreachable default``: later than any route a person or DHCP would
 add.
@@ -231,12 +214,31 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class Path:
+    """One of several ways of a route. ``weight``, from 1 to 256, is its share of the flows.
+
+    ``oif``, ``dev`` and ``onlink`` are as in ``Route``.
+    """
+
+    oif: int
+    gateway: IP | None = None
+    dev: str = ""
+    weight: int = 1
+    onlink: bool = False
+
+    def __str__(self) -> str:
+        via = f" via {self.gateway}" if self.gateway else ""
+        nic = self.dev or f"if{self.oif}"
+        return f"nexthop{via} dev {nic} weight {self.weight}{' onlink' if self.onlink else ''}"
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
-    """One route with at most one nexthop.
+    """One route: to one next hop, to several (``paths``, at least two), or one that refuses.
 
     ``oif`` is an ifindex (0: none), ``dev`` its name for people and never part of equality with the
     kernel. ``metric`` 0 means the kernel's default (0 in IPv4, 1024 in IPv6). ``onlink`` is
-    RTNH_F_ONLINK.
+    RTNH_F_ONLINK. A route with ``paths`` has no gateway, oif or onlink of its own.
     """
 
     family: Family
@@ -252,15 +254,33 @@ class Route:
     onlink: bool = False
     protocol: int = 0
     beyond: tuple[int, ...] = ()
-    """Attribute numbers that this type does not model (multipath, encapsulation): only strangers
-    have them.
+    """Attribute numbers that this type does not model (encapsulation, nexthop objects): only
+    strangers have them.
     """
+    paths: tuple[Path, ...] = ()
+    """Several ways at once; the kernel takes one of them for each flow."""
 
     @property
     def identity(self) -> tuple[int, int, Network, int]:
         """What the kernel keys on: (family, table, destination, metric); our tos is always 0."""
         metric = self.metric or (1024 if self.family is Family.V6 else 0)
         return (self.family, self.table, self.dst, metric)
+
+    @property
+    def ways(self) -> tuple[Path, ...]:
+        """Each way that it has, one or several; none for a route that refuses."""
+        if self.paths or not self.oif:
+            return self.paths
+        return (Path(self.oif, self.gateway, self.dev, onlink=self.onlink),)
+
+    @property
+    def rank(self) -> int:
+        """Its place among routes that are put in: one that needs no NIC, one on the link, one by a
+        gateway, which the kernel looks up.
+        """
+        if self.paths:
+            return 2 if any(path.gateway for path in self.paths) else 1
+        return 0 if not self.oif else 2 if self.gateway else 1
 
     def __str__(self) -> str:
         words = [] if self.type is RouteType.UNICAST else [self.type.name.lower()]
@@ -278,11 +298,14 @@ class Route:
             words.append(f"metric {self.metric}")
         if self.onlink:
             words.append("onlink")
-        return " ".join(words)
+        return " ".join([*words, *map(str, self.paths)])
 
 
 def with_dev(route: Route, names: Mapping[int, str]) -> Route:
-    """The route with the name of its NIC, by ifindex, where a dump gave only the number."""
+    """The route with the names of its NICs, by ifindex, where a dump gave only the number."""
+    if route.paths:
+        paths = tuple(replace(way, dev=way.dev or names.get(way.oif, "")) for way in route.paths)
+        return route if paths == route.paths else replace(route, paths=paths)
     name = names.get(route.oif, "")
     return replace(route, dev=name) if name and not route.dev else route
 
@@ -296,11 +319,6 @@ def network_of(ip: IP) -> Network:
 def table_name(table: int) -> str:
     """The word for a table that ``ip`` would print without a labels file."""
     return {253: "default", 254: "main", 255: "local"}.get(table, str(table))
-
-
-def ip_protocol_name(number: int) -> str:
-    """The word for a transport protocol that ``ip`` prints, its number where there is none."""
-    return IP_PROTOCOLS.get(number, str(number))
 
 
 def span(ends: tuple[int, int]) -> str:

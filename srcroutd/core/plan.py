@@ -108,7 +108,7 @@ def with_seats(
 
 def _named(operation: Operation, names: Mapping[int, str]) -> Operation:
     thing, replaces = operation.thing, operation.replaces
-    if isinstance(thing, Route) and thing.oif and not thing.dev:
+    if isinstance(thing, Route):
         thing = with_dev(thing, names)
     if replaces is not None:
         replaces = with_dev(replaces, names)
@@ -206,7 +206,6 @@ def _order(operation: Operation) -> tuple[int, ...]:
         length = thing.src.prefixlen if thing.src else 0
         dst = int(thing.dst.network_address) if thing.dst else 0
         return (operation.phase, *steps, thing.family, src, length, dst)
-    rank = 0 if thing.oif == 0 else 1 if thing.gateway is None else 2
-    step = -rank if operation.verb == "delete" else rank
+    step = -thing.rank if operation.verb == "delete" else thing.rank
     dst, length = int(thing.dst.network_address), thing.dst.prefixlen
     return (operation.phase, step, thing.table, thing.family, dst, length)

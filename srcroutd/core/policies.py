@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable
 
 from srcroutd.core.access import derive_access
 from srcroutd.core.config import Config
-from srcroutd.core.desired import Host, HostNic, NicDesired, Settings
+from srcroutd.core.desired import Host, HostNic, NicDesired, Settings, Want
 from srcroutd.core.egress import derive_egress
 from srcroutd.core.inventory import Inventory
 from srcroutd.core.join import Joined
-from srcroutd.core.net import Address
+from srcroutd.core.load import derive_load
+from srcroutd.core.net import Address, Route, Rule
 from srcroutd.core.numbering import Domain
 
 
@@ -25,7 +26,11 @@ def _egress(config: Config, host: Host) -> NicDesired:
     return derive_egress(config.egress, host, config.mark_mask)
 
 
-POLICIES: tuple[Callable[[Config, Host], NicDesired], ...] = (_access, _egress)
+def _load(config: Config, host: Host) -> NicDesired:
+    return derive_load(config.load, host)
+
+
+POLICIES: tuple[Callable[[Config, Host], NicDesired], ...] = (_access, _egress, _load)
 """Every policy: from the configuration and the host to what it wants."""
 
 
@@ -35,10 +40,18 @@ def derive_policies(config: Config, host: Host) -> NicDesired:
     """
     parts = [policy(config, host) for policy in POLICIES]
     return NicDesired(
-        tuple(want for part in parts for want in part.routes),
-        tuple(want for part in parts for want in part.rules),
+        _once(want for part in parts for want in part.routes),
+        _once(want for part in parts for want in part.rules),
         tuple(note for part in parts for note in part.notes),
     )
+
+
+def _once(wants: Iterable[Want]) -> tuple[Want, ...]:
+    """Each thing once, with its first reason: two policies share the rules of ``unbound``."""
+    found: dict[Rule | Route, Want] = {}
+    for want in wants:
+        found.setdefault(want.thing, want)
+    return tuple(found.values())
 
 
 def host_of(

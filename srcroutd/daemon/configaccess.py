@@ -13,7 +13,8 @@ from pydantic import BeforeValidator, Field
 
 from srcroutd.core.access import HERE, MAIN, AccessEntry, families, hidden_by
 from srcroutd.core.errors import ConfigError
-from srcroutd.core.net import IP_PROTOCOLS, Action, Family, Network
+from srcroutd.core.ip_protocols import IP_PROTOCOLS
+from srcroutd.core.net import Action, Family, Network
 from srcroutd.core.numbering import Domain
 from srcroutd.daemon.configlines import Origins
 from srcroutd.daemon.configwords import Door, Prefix

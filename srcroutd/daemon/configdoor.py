@@ -19,6 +19,7 @@ from srcroutd.daemon import configshape
 from srcroutd.daemon.configaccess import Access, access
 from srcroutd.daemon.configegress import Egress, egress_entries
 from srcroutd.daemon.configlines import Origins, line_of
+from srcroutd.daemon.configload import Load, load_entries
 from srcroutd.daemon.configmain import with_main_of
 from srcroutd.daemon.configshape import Eni, Family4, Family6, File, Nic
 from srcroutd.daemon.configwords import Door
@@ -57,6 +58,7 @@ _TABLES: dict[tuple[str, ...], type[Door]] = {
     ("eni", "ipv6"): Family6,
     ("access",): Access,
     ("egress",): Egress,
+    ("load",): Load,
 }
 """Which shape a table of the file has, by the names that lead to it."""
 
@@ -89,6 +91,7 @@ def config(parsed: File, origins: Origins) -> Config:
         enis=_enis(parsed, origins),
         access=access(parsed.access, domain, origins),
         egress=egress_entries(parsed.egress, domain, Mask(parsed.mark_mask), origins),
+        load=load_entries(parsed.load, domain, origins),
     )
 
 

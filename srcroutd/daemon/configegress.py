@@ -13,8 +13,9 @@ from pydantic import BeforeValidator, Field
 
 from srcroutd.core.egress_entry import EgressEntry, too_many
 from srcroutd.core.errors import ConfigError
+from srcroutd.core.ip_protocols import IP_PROTOCOLS
 from srcroutd.core.marking import MARK_BITS, Mask
-from srcroutd.core.net import IP_PROTOCOLS, Family
+from srcroutd.core.net import Family
 from srcroutd.core.numbering import Domain
 from srcroutd.daemon.configlines import Origins
 from srcroutd.daemon.configwords import Address, Door

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from srcroutd.daemon.configaccess import Access
 from srcroutd.daemon.configegress import Egress
+from srcroutd.daemon.configload import Load
 from srcroutd.daemon.configwords import (
     Address,
     Band,
@@ -100,3 +101,4 @@ class File(Door):
     eni: list[Eni] = []
     access: list[Access] = []
     egress: list[Egress] = []
+    load: list[Load] = []

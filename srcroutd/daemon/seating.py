@@ -94,9 +94,10 @@ class Seater:
         domain = self._knowledge.domain
         macs = {link.index: link.mac for link in self._eyes.picture.links}
         return {
-            domain.seat_of(route): macs[route.oif]
+            seat: macs[route.oif]
             for route in self._eyes.picture.routes.values()
-            if domain.owns_route(route) and route.oif in macs and domain.seat_of(route)
+            for seat in (domain.seat_of(route),)
+            if domain.owns_route(route) and seat in domain.seats and route.oif in macs
         }
 
     def _recover(self, clues: Mapping[int, str], ids: Mapping[str, str]) -> None:

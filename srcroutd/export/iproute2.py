@@ -117,7 +117,7 @@ def route_words(route: Route) -> str:
     words.append(f"metric {route.identity[3]}")
     if route.onlink:
         words.append("onlink")
-    return " ".join([*words, f"protocol {route.protocol}"])
+    return " ".join([*words, f"protocol {route.protocol}", *map(str, route.paths)])
 
 
 _HEAD = """\

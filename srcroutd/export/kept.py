@@ -139,8 +139,7 @@ def _route_order(entry: Entry[Route]) -> tuple[int, int, int, str, str]:
     up.
     """
     route = entry.thing
-    rank = 0 if route.oif == 0 else 1 if route.gateway is None else 2
-    return (rank, route.family, int(route.dst.network_address), str(route), entry.because)
+    return (route.rank, route.family, int(route.dst.network_address), str(route), entry.because)
 
 
 def _rule_order(entry: Entry[Rule]) -> tuple[int, int, int, int, str, str]:

@@ -2,16 +2,18 @@
 
 ``encode_route`` is canonical, and its bytes are the key under which two routes are compared: what
 the kernel adds on its own (cache ages, router preference, the v6 guard's ``dev lo``, the flags dead
-and linkdown) is not in it. Normal form of a decoded route: ``dev`` is empty; an IPv6 metric of
-1024, the kernel's default, is 0; an IPv6 scope is GLOBAL; an IPv6 route that refuses its packets
-has no ``oif``. ``decode_route`` of a dump of ``encode_route(r)`` equals ``r`` for every r in that
-form. Sources: fib_dump_info in net/ipv4/fib_semantics.c, rt6_fill_node in net/ipv6/route.c.
+and linkdown of a route or of one of its paths) is not in it. Normal form of a decoded route:
+``dev`` is empty; an IPv6 metric of 1024, the kernel's default, is 0; an IPv6 scope is GLOBAL; an
+IPv6 route that refuses its packets has no ``oif``. ``decode_route`` of a dump of
+``encode_route(r)`` equals ``r`` for every r in that form. Sources:
+fib_dump_info in net/ipv4/fib_semantics.c, rt6_fill_node in net/ipv6/route.c.
 """
 
+from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network
 from struct import Struct
 
-from srcroutd.core.net import IP, Family, Network, Route, RouteType, Scope
+from srcroutd.core.net import IP, Family, Network, Path, Route, RouteType, Scope
 from srcroutd.kernel.wire import (
     BEYOND_HEADER,
     RT_TABLE_COMPAT,
@@ -24,17 +26,23 @@ from srcroutd.kernel.wire import (
 )
 
 RTA_DST, RTA_SRC, RTA_IIF, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC = 1, 2, 3, 4, 5, 6, 7
+RTA_MULTIPATH = 9
 RTA_CACHEINFO, RTA_TABLE, RTA_MARK, RTA_PREF, RTA_EXPIRES = 12, 15, 16, 20, 23
 RTA_UID, RTA_IP_PROTO, RTA_SPORT, RTA_DPORT = 25, 27, 28, 29
-RTNH_F_ONLINK = 4
+RTNH_F_DEAD, RTNH_F_ONLINK = 1, 4
 DEFAULT_METRIC_V6 = 1024
 
 RTMSG = Struct("=8BI")
 """rtmsg: family, dst_len, src_len, tos, table, protocol, scope, type, flags."""
+RTNEXTHOP = Struct("=HBBi")
+"""rtnexthop: length with its attributes, flags, weight - 1, ifindex."""
 _CACHE_EXPIRES = Struct("=8xi")
 """rta_cacheinfo up to rta_expires: a lifetime in clock ticks, 0 for ever."""
 _MODELLED = frozenset(
-    (RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_TABLE, RTA_CACHEINFO, RTA_PREF)
+    (
+        *(RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_PRIORITY, RTA_PREFSRC, RTA_MULTIPATH),
+        *(RTA_TABLE, RTA_CACHEINFO, RTA_PREF),
+    )
 )
 _REFUSALS = frozenset(
     (RouteType.BLACKHOLE, RouteType.UNREACHABLE, RouteType.PROHIBIT, RouteType.THROW)
@@ -76,7 +84,16 @@ def encode_route(route: Route) -> bytes:
     body += _address(RTA_GATEWAY, route.gateway)
     if route.oif and not _lo_of_its_own(family, route.type):
         body += u32_attribute(RTA_OIF, route.oif)
+    if route.paths:
+        body += attribute(RTA_MULTIPATH, b"".join(map(_encode_path, route.paths)))
     return body
+
+
+def _encode_path(path: Path) -> bytes:
+    gateway = _address(RTA_GATEWAY, path.gateway)
+    flags = RTNH_F_ONLINK if path.onlink else 0
+    size = RTNEXTHOP.size + len(gateway)
+    return RTNEXTHOP.pack(size, flags, path.weight - 1, path.oif) + gateway
 
 
 def _address(kind: int, address: IP | None) -> bytes:
@@ -105,6 +122,9 @@ def decode_route(body: bytes) -> Route | None:
     scope = _SCOPES.get(scope_number)
     if tos or src_len or scope is None:
         beyond.add(BEYOND_HEADER)
+    paths = _paths(found.get(RTA_MULTIPATH, b""))
+    if paths is None:
+        beyond.add(RTA_MULTIPATH)
     dst, gateway, prefsrc = found.get(RTA_DST), found.get(RTA_GATEWAY), found.get(RTA_PREFSRC)
     metric = _number(found, RTA_PRIORITY)
     return Route(
@@ -120,7 +140,41 @@ def decode_route(body: bytes) -> Route | None:
         onlink=bool(flags & RTNH_F_ONLINK),
         protocol=protocol,
         beyond=tuple(sorted(beyond)),
+        paths=paths or (),
     )
+
+
+def dead_paths(body: bytes) -> frozenset[int]:
+    """Which of the paths of a dumped body, counted from 0, the kernel does not take: the NIC is
+    down, or has no carrier where ignore_routes_with_linkdown is on.
+    """
+    nexthops = _nexthops(attributes(body, RTMSG.size).get(RTA_MULTIPATH, b""))
+    return frozenset(
+        place for place, (flags, _, _, _) in enumerate(nexthops) if flags & RTNH_F_DEAD
+    )
+
+
+def _paths(payload: bytes) -> tuple[Path, ...] | None:
+    """The ways in RTA_MULTIPATH; None if one of them has more than a Path can say."""
+    paths = []
+    for flags, hops, index, found in _nexthops(payload):
+        if found.keys() - {RTA_GATEWAY}:
+            return None
+        gateway = found.get(RTA_GATEWAY)
+        onlink = bool(flags & RTNH_F_ONLINK)
+        paths.append(Path(index, ip(gateway) if gateway else None, "", hops + 1, onlink))
+    return tuple(paths)
+
+
+def _nexthops(payload: bytes) -> Iterator[tuple[int, int, int, dict[int, bytes]]]:
+    """Each rtnexthop: flags, weight - 1, ifindex and its attributes."""
+    start = 0
+    while start + RTNEXTHOP.size <= len(payload):
+        length, flags, hops, index = RTNEXTHOP.unpack_from(payload, start)
+        if length < RTNEXTHOP.size:
+            break
+        yield flags, hops, index, attributes(payload[: start + length], start + RTNEXTHOP.size)
+        start += (length + 3) & ~3
 
 
 def _beyond(found: dict[int, bytes]) -> set[int]:

@@ -11,10 +11,10 @@ from ipaddress import IPv4Network, IPv6Network
 from struct import Struct
 
 from srcroutd.core.lookup_values import Own, Rpdb
-from srcroutd.core.net import IP, Action, Family, Link, Network, Route, Rule
+from srcroutd.core.net import IP, Action, Family, Link, Network, Route, Rule, with_dev
 from srcroutd.kernel.answers import read_dump
 from srcroutd.kernel.codec_link import decode_address
-from srcroutd.kernel.codec_route import RTA_DST, RTMSG, decode_route
+from srcroutd.kernel.codec_route import RTA_DST, RTMSG, dead_paths, decode_route
 from srcroutd.kernel.codec_rule import FRA_DST, FRA_PRIORITY, FRA_SRC, decode_rule
 from srcroutd.kernel.errors import TornDump
 from srcroutd.kernel.request_socket import RequestSocket
@@ -74,13 +74,17 @@ async def read_rpdb(
         bodies = {table: await requests.routes(family, table) for table in _tables(rules)}
         covering = frozenset(about) | {own.address.ip for own in owns}
         tables = _decoded(bodies, covering, links)
-        gateways = {route.gateway for routes in tables.values() for route in routes}
+        gateways = {
+            way.gateway for routes in tables.values() for route in routes for way in route.ways
+        }
         if more := frozenset(one for one in gateways if one and one.version == _version(family)):
             covering |= more
             tables = _decoded(bodies, covering, links)
         failed, labels = _of_ipv6() if family is Family.V6 else (frozenset(), ())
         if before == await requests.rules(family):
-            wanted = {route.oif for routes in tables.values() for route in routes}
+            wanted = {
+                way.oif for routes in tables.values() for route in routes for way in route.ways
+            }
             wanted |= {own.address.index for own in owns}
             known = {links[index].name for index in wanted if index in links}
             sysctls = read_sysctls(known | names)
@@ -143,8 +147,7 @@ def _decoded(
 
 
 def _named(route: Route, links: Mapping[int, Link]) -> Route:
-    link = links.get(route.oif)
-    return replace(route, dev=link.name) if link else route
+    return with_dev(route, {way.oif: links[way.oif].name for way in route.ways if way.oif in links})
 
 
 def _version(family: Family) -> int:
@@ -187,6 +190,9 @@ def _route(body: bytes) -> Route | None:
     if route is None:
         known = decode_route(body[:7] + b"\1" + body[8:])
         return known and replace(known, beyond=(BEYOND_HEADER, *known.beyond))
+    if route.paths and (dead := dead_paths(body)):
+        paths = tuple(path for place, path in enumerate(route.paths) if place not in dead)
+        return replace(route, paths=paths) if paths else None
     return route
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from srcroutd.core.lookup_values import NicConf, NicConf6, Sysctls
+from srcroutd.core.net import Family
 
 _ROOT = Path("/proc/sys/net")
 _Conf = TypeVar("_Conf", NicConf, NicConf6)
@@ -23,7 +24,16 @@ def read_sysctls(nics: Iterable[str]) -> Sysctls:
         {name: _read(NicConf, "ipv4", name) for name in names},
         _read(NicConf6, "ipv6", "all"),
         {name: _read(NicConf6, "ipv6", name) for name in names},
+        {family: _hash_policy(family) for family in Family},
     )
+
+
+def _hash_policy(family: Family) -> int:
+    place = _ROOT / f"ipv{family.everything.version}" / "fib_multipath_hash_policy"
+    try:
+        return int(place.read_text())
+    except (OSError, ValueError):
+        return 0
 
 
 def _read(kind: type[_Conf], family: str, nic: str) -> _Conf:

@@ -15,6 +15,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from srcroutd.core import net
 from srcroutd.core.lookup_compare import Answer
 from srcroutd.core.lookup_values import Packet
 from srcroutd.core.net import Action, Family, Network, Route, RouteType, Rule, Scope
@@ -214,7 +215,7 @@ def routes(draw: st.DrawFn, family: Family, indexes: dict[str, int]) -> Route:
         scope = Scope.HOST
     elif v4 and out and gateway is None:
         scope = Scope.LINK
-    return Route(
+    found = Route(
         family,
         draw(st.sampled_from((*TABLES, *TABLES, *TABLES, 253, 255))),
         draw(prefixes(family)),
@@ -231,6 +232,25 @@ def routes(draw: st.DrawFn, family: Family, indexes: dict[str, int]) -> Route:
         onlink=gateway is not None and draw(st.booleans()),
         protocol=OURS,
     )
+    if gateway is None or draw(st.integers(0, 2)):
+        return found
+    # IPv6 refuses a route that has one way twice.
+    every = paths(family, indexes)
+    ways = draw(
+        st.lists(every, min_size=2, max_size=3, unique_by=lambda way: (way.oif, way.gateway))
+    )
+    return replace(found, gateway=None, oif=0, onlink=False, paths=tuple(ways))
+
+
+@st.composite
+def paths(draw: st.DrawFn, family: Family, indexes: dict[str, int]) -> net.Path:
+    """One of several ways, by a gateway that the kernel takes on any NIC."""
+    near = family is V6 and draw(st.booleans())
+    far = _GATEWAYS[family] if family is V4 else _GATEWAYS[family][-1:]
+    gateway = "fe80::1" if near else draw(st.sampled_from(far))
+    nic = indexes[draw(st.sampled_from(NICS))]
+    weight = draw(st.integers(1, 256))
+    return net.Path(nic, ip_address(gateway), "", weight, onlink=not near)
 
 
 @st.composite

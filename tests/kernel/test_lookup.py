@@ -119,6 +119,7 @@ def test_the_walk_finds_the_kernels_way_in_every_world(
     assert tally.beyond < AT_MOST_BEYOND
     assert not set(Outcome) - {Outcome.BEYOND} - tally.outcomes.keys()
     assert tally.ends["Leaves"] > tally.packets / 5
+    assert tally.ends["Spread"] > 0
     assert tally.mechanisms.keys() == {1, 2, 3}
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from srcroutd.core.lookup import walk
 from srcroutd.core.lookup_compare import differences
-from srcroutd.core.lookup_values import Beyond, Leaves, Packet, Refused, Rpdb
+from srcroutd.core.lookup_values import Beyond, End, Leaves, Packet, Refused, Rpdb, Spread
 from srcroutd.core.net import table_name
 from srcroutd.kernel.requests import Requests
 from srcroutd.kernel.rpdb import read_rpdb
@@ -314,7 +314,7 @@ def play(line: str) -> None:
         subprocess.run(["ip", *line.split()], check=True)
 
 
-def said(rpdb: Rpdb, end: Leaves | Refused | Beyond) -> str:
+def said(rpdb: Rpdb, end: End) -> str:
     """An end in one line."""
     match end:
         case Beyond(why=why):
@@ -328,3 +328,5 @@ def said(rpdb: Rpdb, end: Leaves | Refused | Beyond) -> str:
             words += [f"src {source.ip}"] if source and source.ip else []
             words += [f"({source.mechanism})"] if source else []
             return " ".join(words)
+        case Spread(ways=ways):
+            return " or ".join(said(rpdb, way) for way in ways)

@@ -136,7 +136,7 @@ class Host:
         lines: list[str] = []
         for kind, question in (("rule", "rule"), ("route", "route show table all")):
             for family, shown in (("-4", ""), ("-6", "-6 ")):
-                said = self.ip(f"-N -d {family} {question}").splitlines()
+                said = self.ip(f"-N -d -o {family} {question}").splitlines()
                 found = [line for line in said if wanted(kind, line)]
                 lines += [
                     f"ip {shown}{kind} {_readable(kind, line)}"

@@ -4,7 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from srcroutd.daemon import configaccess, configegress, configshape
+from srcroutd.daemon import configaccess, configegress, configload, configshape
 from srcroutd.daemon.configfile import load
 
 EXAMPLE = Path(__file__).parents[2] / "packaging" / "srcroutd.toml"
@@ -28,6 +28,7 @@ def test_the_example_names_every_key_and_no_other() -> None:
     aliases = {field.alias or name for name, field in configaccess.Access.model_fields.items()}
     assert {key for entry in content["access"] for key in entry} == aliases
     assert content["egress"][0].keys() == configegress.Egress.model_fields.keys()
+    assert content["load"][0].keys() == configload.Load.model_fields.keys()
     (eni,) = content["eni"]
     assert eni.keys() == configshape.Eni.model_fields.keys()
     assert eni["ipv4"].keys() == configshape.Family4.model_fields.keys()

@@ -14,7 +14,7 @@ from srcroutd.cli import srcroutd
 from srcroutd.cli.parser import parser, verbs_of
 from srcroutd.cli.verbs import VERBS
 from srcroutd.core.errors import Exit
-from srcroutd.daemon import configaccess, configegress, configshape
+from srcroutd.daemon import configaccess, configegress, configload, configshape
 
 ROOT = Path(__file__).parents[2]
 MAN = ROOT / "docs" / "man"
@@ -89,6 +89,7 @@ def test_the_configurations_page_has_each_key_and_no_other() -> None:
         ('"[[access]]"', configaccess.Access),
         ('"[[eni]]"', configshape.Eni),
         ('"[[egress]]"', configegress.Egress),
+        ('"[[load]]"', configload.Load),
     ):
         heads = re.findall(r"^\.TP\n\.BR? (.*)$", told[heading], re.MULTILINE)
         words = {
@@ -97,7 +98,7 @@ def test_the_configurations_page_has_each_key_and_no_other() -> None:
             for word in re.sub(r'" =.*?"(, )?|, |" (?==)', " ", head).split()
             if not word.startswith(('"', "="))
         }
-        arrays = {"nic", "eni", "access", "egress"} if model is configshape.File else set()
+        arrays = {"nic", "eni", "access", "egress", "load"} if model is configshape.File else set()
         known = {field.alias or name for name, field in model.model_fields.items()}
         assert words == known - arrays, heading
 

@@ -10,7 +10,8 @@ from srcroutd.cli.paint import width
 from srcroutd.cli.parser import nearest
 from srcroutd.cli.sight import UsageProblem, sight
 from srcroutd.core.errors import Exit, OperatorError
-from srcroutd.core.net import IP, IP_PROTOCOLS, ip_protocol_name
+from srcroutd.core.ip_protocols import IP_PROTOCOLS, ip_protocol_name
+from srcroutd.core.net import IP
 
 if TYPE_CHECKING:
     from srcroutd.core.lookup_values import Packet

@@ -80,7 +80,7 @@ def defaults(scene: Scene) -> Iterator[Finding]:
         first = min(found, key=lambda route: route.metric, default=None)
         if first is None and family is Family.V4:
             yield from _none(primary)
-        elif first and not first.beyond and first.oif != primary.link.index:
+        elif first and not first.beyond and not first.paths and first.oif != primary.link.index:
             yield from _secondary(scene, primary, first, found)
 
 

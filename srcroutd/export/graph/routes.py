@@ -67,6 +67,8 @@ def _way(route: Route, gateway: IP | None) -> str:
     if route.type is not RouteType.UNICAST:
         word = route.type.name.lower()
         return f"{word} (guard)" if route.metric == GUARD_METRIC else word
+    if route.paths:
+        return f"{len(route.paths)} ways"
     if route.gateway is None:
         return "on the link"
     return "via the gateway" if route.gateway == gateway else f"via {route.gateway}"
