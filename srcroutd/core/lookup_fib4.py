@@ -18,7 +18,7 @@ _SEVERAL_NEXTHOPS = frozenset((9, 30))
 """RTA_MULTIPATH, RTA_NH_ID: the NIC that our type shows is not the only one."""
 _WORDS = {
     0: "a type of service",
-    9: "several next hops",
+    9: "several next hops, one of them dead or unusual",
     18: "a gateway of the other family",
     21: "an encapsulation",
     22: "an encapsulation",

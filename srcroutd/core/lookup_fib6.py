@@ -24,7 +24,7 @@ _HARMLESS = frozenset((8, 23))
 _WORDS = {
     0: "a source prefix or a type of service",
     2: "a source prefix",
-    9: "several next hops",
+    9: "several next hops, one of them dead or unusual",
     20: "a router preference",
     21: "an encapsulation",
     22: "an encapsulation",

@@ -14,7 +14,7 @@ from srcroutd.core.lookup_values import Own, Rpdb
 from srcroutd.core.net import IP, Action, Family, Link, Network, Route, Rule, with_dev
 from srcroutd.kernel.answers import read_dump
 from srcroutd.kernel.codec_link import decode_address
-from srcroutd.kernel.codec_route import RTA_DST, RTMSG, dead_paths, decode_route
+from srcroutd.kernel.codec_route import RTA_DST, RTA_MULTIPATH, RTMSG, dead_paths, decode_route
 from srcroutd.kernel.codec_rule import FRA_DST, FRA_PRIORITY, FRA_SRC, decode_rule
 from srcroutd.kernel.errors import TornDump
 from srcroutd.kernel.request_socket import RequestSocket
@@ -190,9 +190,9 @@ def _route(body: bytes) -> Route | None:
     if route is None:
         known = decode_route(body[:7] + b"\1" + body[8:])
         return known and replace(known, beyond=(BEYOND_HEADER, *known.beyond))
-    if route.paths and (dead := dead_paths(body)):
-        paths = tuple(path for place, path in enumerate(route.paths) if place not in dead)
-        return replace(route, paths=paths) if paths else None
+    if route.paths and dead_paths(body):
+        # Nothing is sent by a dead way, but rp_filter still believes what comes in by it.
+        return replace(route, beyond=(RTA_MULTIPATH, *route.beyond))
     return route
 
 

@@ -232,14 +232,14 @@ def routes(draw: st.DrawFn, family: Family, indexes: dict[str, int]) -> Route:
         onlink=gateway is not None and draw(st.booleans()),
         protocol=OURS,
     )
-    if gateway is None or draw(st.integers(0, 2)):
+    if not out or draw(st.integers(0, 5)):
         return found
     # IPv6 refuses a route that has one way twice.
     every = paths(family, indexes)
     ways = draw(
         st.lists(every, min_size=2, max_size=3, unique_by=lambda way: (way.oif, way.gateway))
     )
-    return replace(found, gateway=None, oif=0, onlink=False, paths=tuple(ways))
+    return replace(found, gateway=None, oif=0, onlink=False, scope=Scope.GLOBAL, paths=tuple(ways))
 
 
 @st.composite
@@ -248,7 +248,7 @@ def paths(draw: st.DrawFn, family: Family, indexes: dict[str, int]) -> net.Path:
     near = family is V6 and draw(st.booleans())
     far = _GATEWAYS[family] if family is V4 else _GATEWAYS[family][-1:]
     gateway = "fe80::1" if near else draw(st.sampled_from(far))
-    nic = indexes[draw(st.sampled_from(NICS))]
+    nic = indexes[draw(st.sampled_from((*NICS[:2] * 12, *NICS)))]
     weight = draw(st.integers(1, 256))
     return net.Path(nic, ip_address(gateway), "", weight, onlink=not near)
 
