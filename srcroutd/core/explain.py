@@ -16,6 +16,7 @@ from srcroutd.core.lookup_compare import Answer, differences
 from srcroutd.core.lookup_values import MISMATCHES, Leaves, Packet, Rpdb, Spread, Walk
 from srcroutd.core.marking_snat import Snat
 from srcroutd.core.net import IP, Family, Route, RouteType, Rule
+from srcroutd.core.numbering import Domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ def explain(
         found,
         checks=_checks(rpdb, found),
         arp=_arp(rpdb, found),
-        notes=(*_notes(rpdb, found), *filter(None, (choice.unread,))),
+        notes=(*_notes(rpdb, found, choice), *filter(None, (choice.unread,))),
         owned=_owned(found, because),
     )
 
@@ -252,12 +253,14 @@ def _arp(rpdb: Rpdb, found: Explanation) -> tuple[ArpVerdict, ...]:
     return arp_verdicts(rpdb, wanted=sent[1], asker=sent[2]) if sent else ()
 
 
-def _notes(rpdb: Rpdb, found: Explanation) -> Iterator[str]:
+def _notes(rpdb: Rpdb, found: Explanation, choice: Choice) -> Iterator[str]:
     """What else an administrator should know, a sentence each."""
     packet, way = found.question.walk.packet, found.question.leaves_by
     forwarded = packet.iif and way and way.route.type is RouteType.UNICAST
     if forwarded and rpdb.family is Family.V6 and not rpdb.sysctls.all6.forwarding:
         yield "net.ipv6.conf.all.forwarding is 0: this host drops it all the same"
+    if forwarded and not packet.mark and (marked := _by_mark(found.question.walk, choice.domain)):
+        yield marked
     if unsaid := _unsaid(found.question.walk):
         yield unsaid
     if isinstance(found.question.walk.end, Spread):
@@ -267,6 +270,18 @@ def _notes(rpdb: Rpdb, found: Explanation) -> Iterator[str]:
         said = announcement(rpdb, rpdb.name(sent[0].oif), source=sent[1], hop=sent[2])
         if said:
             yield said
+
+
+def _by_mark(walked: Walk, domain: Domain) -> str:
+    """Which marks would have led a forwarded packet elsewhere; empty if there are none of ours."""
+    rules = [step.rule for step in walked.steps if step.rule.mark and domain.owns_rule(step.rule)]
+    if not rules:
+        return ""
+    marks = " or ".join(f"{mark:#x}" for mark in sorted({rule.mark for rule in rules}))
+    return (
+        "replies of a connection that came in by a NIC in mode connmark bear its mark; next: the "
+        f"same with --mark {marks}"
+    )
 
 
 def _hashed(rpdb: Rpdb) -> str:

@@ -247,3 +247,13 @@ def test_who_leaves_by_another_nic_after_all_is_not_rewritten() -> None:
 def test_a_table_that_could_not_be_read_is_said() -> None:
     found = explain(host(), Packet(FAR), {}, {}, Choice(SEAT, unread="nobody may"))
     assert "nobody may" in found.notes
+
+
+def test_a_forwarded_reply_without_its_mark_is_told_which_one_it_may_bear() -> None:
+    by_mark = Rule(V4, 18012, table=18001, mark=0x10000, mask=0xFF0000, protocol=83)
+    rpdb = choosing(by_mark)
+    rpdb = replace(rpdb, sysctls=Sysctls(nics={"eth0": NicConf(forwarding=1)}))
+    reply = Packet(FAR, ip_address("192.0.2.77"), iif="eth0")
+    (note,) = (one for one in explain(rpdb, reply, {}, {}).notes if "mark" in one)
+    assert "--mark 0x10000" in note
+    assert not explain(rpdb, replace(reply, mark=0x10000), {}, {}).notes
