@@ -248,7 +248,7 @@ def paths(draw: st.DrawFn, family: Family, indexes: dict[str, int]) -> net.Path:
     near = family is V6 and draw(st.booleans())
     far = _GATEWAYS[family] if family is V4 else _GATEWAYS[family][-1:]
     gateway = "fe80::1" if near else draw(st.sampled_from(far))
-    nic = indexes[draw(st.sampled_from((*NICS[:2] * 12, *NICS)))]
+    nic = indexes[draw(st.sampled_from((*NICS[:2] * 40, *NICS)))]
     weight = draw(st.integers(1, 256))
     return net.Path(nic, ip_address(gateway), "", weight, onlink=not near)
 

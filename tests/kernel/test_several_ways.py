@@ -9,7 +9,7 @@ import pytest
 from srcroutd.cli.explaining import as_json, render
 from srcroutd.core.lookup import walk
 from srcroutd.core.lookup_compare import differences
-from srcroutd.core.lookup_values import Leaves, Packet, Spread
+from srcroutd.core.lookup_values import Beyond, Leaves, Packet, Spread
 from srcroutd.core.net import Family, Path, Route, with_dev
 from srcroutd.core.numbering import Domain
 from srcroutd.daemon.explain import explain_packet
@@ -79,6 +79,25 @@ def test_a_socket_bound_to_a_nic_gets_the_way_by_it(family: Family, tell: Tell) 
             assert differences(rpdb, walk(rpdb, packet), answer) == ()
 
     tell(story)
+
+
+@pytest.mark.parametrize("family", Family)
+def test_a_route_with_a_dead_way_is_not_guessed_at(family: Family, tell: Tell) -> None:
+    indexes = settle()
+
+    async def put(requests: Requests) -> None:
+        assert not await requests.execute([put_route(two_ways(family, indexes), replace=True)])
+
+    async def look(requests: Requests) -> None:
+        packet = Packet(ip_address(FIRST[family]))
+        rpdb = await read_rpdb(requests, family, [packet.dst], NICS)
+        end = walk(rpdb, packet).end
+        assert isinstance(end, Beyond)
+        assert "one of them dead" in end.why
+
+    tell(put)
+    subprocess.run(["ip", "link", "set", "eth2", "down"], check=True)
+    tell(look)
 
 
 @pytest.mark.parametrize("family", Family)
