@@ -232,3 +232,18 @@ def test_explain_believes_the_table_that_stands_and_not_the_file(calm: Host) -> 
     daemon.kill()
     subprocess.run(["nft", "delete", "table", "inet", "srcroutd"], check=True)
     assert "rewritten by" not in explained(calm, "198.51.100.9 --from 172.16.0.10")
+
+
+def test_doctor_says_when_answers_to_rewritten_connections_would_be_dropped(host: Host) -> None:
+    def findings() -> dict[str, str]:
+        _, said = host.ctl("doctor", "--json")
+        return {one["slug"]: one["nic"] for one in json.loads(said)["findings"]}
+
+    host.sysctl("ipv4/conf/all/rp_filter", "0")
+    host.sysctl("ipv4/conf/eth1/rp_filter", "1")
+    host.configure(ETH0, ETH1, extra=REWRITES)
+    host.start()
+    host.settled()
+    assert findings().get("rp-filter-strict") == "eth1"
+    host.sysctl("ipv4/conf/eth1/src_valid_mark", "1")
+    assert "rp-filter-strict" not in findings()

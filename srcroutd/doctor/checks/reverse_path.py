@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from srcroutd.core.lookup_check import Mode, check_source
 from srcroutd.core.lookup_values import Packet, Rpdb
-from srcroutd.core.net import IP, Family
+from srcroutd.core.net import IP, Family, Route, Rule
 from srcroutd.core.view import NicView
 from srcroutd.doctor.checks.dnat import bites
 from srcroutd.doctor.finding import Finding, Severity, Slug
@@ -27,13 +27,13 @@ def reverse_path(scene: Scene) -> Iterator[Finding]:
             continue
         name = nic.link.name
         dropped = [(ip, why) for ip in ips if (why := _dropped(rpdb, nic, ip))]
+        conf = rpdb.sysctls.in_force(name)
+        marks = nic.mode == "connmark" or nic.link.index in _rewriting(scene)
         if dropped:
             yield _drops(name, dropped)
-        elif rpdb.sysctls.in_force(name).rp_filter != Mode.STRICT:
-            continue
-        elif nic.mode == "connmark" and not rpdb.sysctls.in_force(name).src_valid_mark:
-            yield _disbelieved(name)
-        elif nic.mode == "source" and rewritten:
+        elif conf.rp_filter == Mode.STRICT and marks and not conf.src_valid_mark:
+            yield _disbelieved(name, nic.mode)
+        elif conf.rp_filter == Mode.STRICT and nic.mode == "source" and rewritten:
             yield _strict(name, rewritten)
 
 
@@ -59,14 +59,28 @@ def _drops(name: str, dropped: list[tuple[IP, str]]) -> Finding:
     )
 
 
-def _disbelieved(name: str) -> Finding:
+def _rewriting(scene: Scene) -> set[int]:
+    """The NICs by which connections leave whose source nftables rewrites, as ifindexes."""
+    if scene.view is None:
+        return set()
+    view, rewritten = scene.view, scene.view.domain.rewritten
+    rules = [want.thing for want in view.policies.rules]
+    tables = {one.table for one in rules if isinstance(one, Rule) and one.priority in rewritten}
+    routes = [want.thing for want in view.policies.routes]
+    return {one.oif for one in routes if isinstance(one, Route) and one.table in tables and one.oif}
+
+
+def _disbelieved(name: str, mode: str) -> Finding:
+    dropped = f"in mode connmark, what comes in by {name} for a container"
+    if mode != "connmark":
+        dropped = f"what comes back by {name} for an [[egress]] entry with snat"
     return Finding(
         Slug.RP_FILTER_STRICT,
         Severity.RISK,
         name,
         f"rp_filter is strict (1) on {name}, and src_valid_mark is off",
-        f"in mode connmark, what comes in by {name} for a container is dropped: only its mark says "
-        "that the answer leaves there, and the filter does not look at marks",
+        f"{dropped} is dropped: only its mark says that the answer leaves there, and the filter "
+        "does not look at marks",
         f'say sysctls = "auto" in the [[nic]] entry of {name}, or set it and write the same to '
         f"/etc/sysctl.d\n$ sysctl -w net.ipv4.conf.{name}.src_valid_mark=1",
     )
