@@ -243,6 +243,8 @@ def _rp_filter(found: Explanation) -> Iterator[str]:
             packet = f"{word[one.check.passes]} what comes from {about.src} to {about.dst}"
             yield f"rp_filter {mode.value} ({mode.name.lower()}) on {one.nic} {packet}"
             yield f"  {one.check.why}"
+            if one.in_force:
+                yield f"  {one.in_force}"
 
 
 def _arp(found: Explanation) -> Iterator[str]:

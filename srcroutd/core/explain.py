@@ -17,6 +17,7 @@ from srcroutd.core.lookup_values import MISMATCHES, Leaves, Packet, Rpdb, Spread
 from srcroutd.core.marking_snat import Snat
 from srcroutd.core.net import IP, Family, Route, RouteType, Rule
 from srcroutd.core.numbering import Domain
+from srcroutd.core.sysctls import ALL, Knob, Sysctl, why_in_force
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class NicCheck:
     nic: str
     packet: Packet
     check: Check
+    in_force: str = ""
+    """How the value comes about, as a clause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +216,7 @@ def _checks(rpdb: Rpdb, found: Explanation) -> tuple[NicCheck, ...]:
     if rpdb.family is Family.V6:
         return ()
     if packet.iif:
-        here = (NicCheck(packet.iif, packet, check_source(rpdb, packet, _goes_on(walked))),)
+        here = (_checked(rpdb, packet, _goes_on(walked)),)
         return here if walked.steps else ()
     source = way.source.ip if way and way.source else None
     if way is None or source is None or way.route.type is not RouteType.UNICAST:
@@ -221,7 +224,19 @@ def _checks(rpdb: Rpdb, found: Explanation) -> tuple[NicCheck, ...]:
     indexes = {own.address.index for own in rpdb.owns}
     nics = sorted(rpdb.name(index) for index in indexes if _is_nic(rpdb, index))
     answers = (_answer(packet, source, nic) for nic in nics)
-    return tuple(NicCheck(one.iif, one, check_source(rpdb, one, 0)) for one in answers)
+    return tuple(_checked(rpdb, one, 0) for one in answers)
+
+
+def _checked(rpdb: Rpdb, packet: Packet, oif: int) -> NicCheck:
+    nic, read = packet.iif, rpdb.sysctls
+    why = ""
+    if nic in read.nics:
+        values = {
+            Sysctl(Knob.RP_FILTER, ALL): read.all.rp_filter,
+            Sysctl(Knob.RP_FILTER, nic): read.nics[nic].rp_filter,
+        }
+        why = why_in_force(Sysctl(Knob.RP_FILTER, nic), values)
+    return NicCheck(nic, packet, check_source(rpdb, packet, oif), why)
 
 
 def _goes_on(walked: Walk) -> int:

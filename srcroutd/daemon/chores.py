@@ -50,7 +50,10 @@ class Chores:
     @property
     def notes(self) -> Mapping[int, tuple[str, ...]]:
         """What status should say of the NICs, by ifindex."""
-        return self._addresses.notes
+        notes = dict(self._addresses.notes)
+        for index, said in self._sysctls.notes.items():
+            notes[index] = (*notes.get(index, ()), *said)
+        return notes
 
     def distrust(self) -> None:
         """Believe nothing seen before."""
@@ -68,7 +71,7 @@ class Chores:
         """What is due now."""
         joined, snats = outlook.joined, outlook.snats
         unsure = any(state.state is State.WAITING for state in joined.states)
-        self._sysctls.look(joined.nics, picture.links)
+        self._sysctls.look(joined.nics, picture)
         marking = marking_of(joined.nics, self._sysctls.values, outlook.config.mark_mask, snats)
         rewriting = frozenset(snat.device for snat in snats)
         return (

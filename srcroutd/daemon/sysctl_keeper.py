@@ -14,7 +14,7 @@ from srcroutd.core.entry import Who
 from srcroutd.core.join import Joined, State
 from srcroutd.core.net import Family, Link, Scope
 from srcroutd.core.operation import Chore, Operation, Phase, ThingKind
-from srcroutd.core.sysctl_needs import Needs, SysctlWant, needed, needs_of
+from srcroutd.core.sysctl_needs import Needs, SysctlWant, advice, needed, needs_of
 from srcroutd.core.sysctl_plan import Memory, SysctlOperation, plan_sysctls
 from srcroutd.core.sysctls import Knob, Values, typed
 from srcroutd.core.view import Refusal
@@ -44,6 +44,8 @@ class SysctlKeeper:
         self._epoch = ""
         self._due: dict[Hashable, SysctlOperation] = {}
         self._seen_for: frozenset[str] | None = None
+        self.notes: dict[int, tuple[str, ...]] = {}
+        """What is needed and not for us to do, for status, by ifindex."""
         self.values: Values = {}
         """What was read last: of ``all`` and the NICs that need it; empty where nothing was."""
 
@@ -51,9 +53,15 @@ class SysctlKeeper:
         """Believe nothing seen before: the next look reads everything again."""
         self._seen_for = None
 
-    def look(self, nics: Iterable[Nic], links: Iterable[Link]) -> None:
-        """Read the sysctls of the NICs whose mode depends on them, and of those changed earlier."""
+    def look(self, nics: Iterable[Nic], picture: Picture) -> None:
+        """Read the sysctls of the NICs whose mode depends on them, of those that share a subnet
+        with them, and of those changed earlier.
+        """
         careful = {nic.link.name for nic in nics if _matters(nic)}
+        careful |= {name for needs in self._needs(nics, picture).values() for name in needs.beside}
+        self._read(careful, picture.links)
+
+    def _read(self, careful: set[str], links: Iterable[Link]) -> None:
         indexes = {place.ifindex for place in self._remembered(careful=bool(careful))}
         names = frozenset(careful | {link.name for link in links if link.index in indexes})
         if not names:
@@ -80,12 +88,9 @@ class SysctlKeeper:
         are rewritten.
         """
         nics = {nic.link.index: nic for nic in joined.nics}
-        links = {link.index: link for link in picture.links}
-        wants: list[SysctlWant] = []
-        for nic in nics.values():
-            if nic.settings.sysctls == "auto":
-                marks = bool(nic.mask) or nic.link.name in rewriting
-                wants += needed(_needs(nic, links, picture, marks=marks), self.values)
+        needs = self._needs(joined.nics, picture, rewriting)
+        wants = [want for one in needs.values() for want in needed(one, self.values)]
+        self.notes = _notes(needs, self.values)
         alone = {state.link.index for state in joined.states if state.state is State.LEFT_ALONE}
 
         def may_go(link: Link) -> str | None:
@@ -101,7 +106,7 @@ class SysctlKeeper:
     async def farewell(self, links: Sequence[Link]) -> tuple[Operation, ...]:
         """What sets everything back that was set here."""
         self.distrust()
-        self.look((), links)
+        self._read(set(), links)
         return await self._plan([], links, lambda _link: "cleanup", {}, lambda seat: Who(seat=seat))
 
     async def _plan(
@@ -124,6 +129,19 @@ class SysctlKeeper:
         if not planned.operations:
             await self._save()
         return tuple(_operation(one, seats.get(one.ifindex, 0)) for one in planned.operations)
+
+    def _needs(
+        self, nics: Iterable[Nic], picture: Picture, rewriting: frozenset[str] = frozenset()
+    ) -> dict[int, Needs]:
+        """What the NICs with policy ``auto`` need, by ifindex."""
+        links = {link.index: link for link in picture.links}
+        return {
+            nic.link.index: _needs(
+                nic, links, picture, marks=bool(nic.mask) or nic.link.name in rewriting
+            )
+            for nic in nics
+            if nic.settings.sysctls == "auto"
+        }
 
     def standing(self) -> frozenset[Hashable]:
         """The keys of all that we set: undone, it was undone by somebody."""
@@ -195,6 +213,19 @@ class SysctlKeeper:
         if self._events and self._ring and self._events.drain():
             self.distrust()
             self._ring()
+
+
+def _notes(needs: Mapping[int, Needs], values: Values) -> dict[int, tuple[str, ...]]:
+    """The advice, each at the NIC that it is about, or where that is not ours to set, at the first
+    that needs it.
+    """
+    indexes = {one.nic: index for index, one in needs.items()}
+    found: dict[int, tuple[str, ...]] = {}
+    for one in advice(needs.values(), values):
+        index = indexes.get(one.nic, next(iter(needs)))
+        note = f"sysctls: {one.nic} {one.why}; next: {'; '.join(one.commands)}"
+        found[index] = (*found.get(index, ()), note)
+    return found
 
 
 def _matters(nic: Nic) -> bool:

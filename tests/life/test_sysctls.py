@@ -66,6 +66,20 @@ def test_configured_ipv6_addresses_are_kept_when_the_link_goes_down(host: Host) 
     assert "fd00:1::5" in host.ip("-6 address show dev eth1")
 
 
+def test_what_is_not_for_us_to_set_is_said_with_its_command(host: Host) -> None:
+    host.sysctl("ipv4/conf/all/arp_ignore", "0")
+    host.sysctl("ipv4/conf/eth0/arp_ignore", "0")
+    host.ip("address add 172.16.1.10/24 dev eth0")
+    host.configure(ETH0, ETH1, extra=AUTO)
+    host.start()
+    set_to("ipv4/conf/eth1/arp_ignore", "1")
+    host.settled()
+    _, said = host.ctl("status")
+    assert "eth1: sysctls: eth0 shares a subnet with eth1" in said
+    assert "sysctl -w net.ipv4.conf.eth0.arp_ignore=1" in said
+    assert read("ipv4/conf/eth0/arp_ignore") == "0"
+
+
 def test_leave_changes_nothing(host: Host) -> None:
     before = everything()
     host.configure(ETH0, ETH1, extra=LEAVE)

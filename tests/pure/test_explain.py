@@ -118,6 +118,13 @@ def test_a_packet_that_comes_in_is_checked_on_its_nic() -> None:
     assert not isinstance(found.question.walk.end, Leaves)
 
 
+def test_the_value_in_force_says_how_it_comes_about() -> None:
+    strict = Sysctls(all=NicConf(rp_filter=1), nics={"eth0": NicConf(rp_filter=2)})
+    found = explain(replace(host(), sysctls=strict), Packet(FIRST, FAR, iif="eth0"), {}, {})
+    (check,) = found.checks
+    assert check.in_force == "rp_filter is 2 in force: the larger of eth0 (2) and all (1)"
+
+
 def test_both_nics_of_a_subnet_answer_arp_until_they_are_told_not_to() -> None:
     packet = Packet(FAR, SECOND)
     found = explained(host(), packet).arp

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from srcroutd.core.join import State
 from srcroutd.core.net import IP, Address, Family, Network
-from srcroutd.core.sysctls import Knob, in_force
+from srcroutd.core.sysctls import ALL, Knob, Sysctl, in_force, why_in_force
 from srcroutd.core.view import NicView
 from srcroutd.doctor.finding import Finding, Severity, Slug
 from srcroutd.doctor.scene import Scene, global_addresses
@@ -121,13 +121,23 @@ def promote(scene: Scene) -> Iterator[Finding]:
                 Slug.PROMOTE_SECONDARIES,
                 Severity.RISK,
                 nic.link.name,
-                f"promote_secondaries is 0 on {nic.link.name}, which has several addresses in one "
-                "subnet",
+                f"{nic.link.name} has several addresses in one subnet, and {_in_force(scene, nic)}",
                 f"when its first address is deleted, as a DHCP client may do at any time, "
                 f"{_first(hanging)} and all others in the subnet are deleted with it",
                 "set it, and write the same to /etc/sysctl.d\n"
                 f"$ sysctl -w net.ipv4.conf.{nic.link.name}.promote_secondaries=1",
             )
+
+
+def _in_force(scene: Scene, nic: NicView) -> str:
+    """What promote_secondaries is, and how that comes about."""
+    sysctl = Sysctl(Knob.PROMOTE_SECONDARIES, nic.link.name)
+    folder = "ipv4/conf/{}/promote_secondaries"
+    values = {
+        one: scene.sysctls.get(folder.format(one.nic), 0)
+        for one in (sysctl, Sysctl(Knob.PROMOTE_SECONDARIES, ALL))
+    }
+    return why_in_force(sysctl, values)
 
 
 def keep6(scene: Scene) -> Iterator[Finding]:
