@@ -4,84 +4,25 @@ Every contradiction is named with file and line: what the kernel would not take,
 meet, and what an earlier entry has refused already.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from srcroutd.core.access import HERE, MAIN, AccessEntry, families, hidden_by
 from srcroutd.core.errors import ConfigError
-from srcroutd.core.ip_protocols import IP_PROTOCOLS
+from srcroutd.core.ip_protocols import ip_protocol_name
 from srcroutd.core.net import Action, Family, Network
 from srcroutd.core.numbering import Domain
 from srcroutd.daemon.configlines import Origins
-from srcroutd.daemon.configwords import Door, Prefix
+from srcroutd.daemon.configpackets import WITH_PORTS, MarkAndMask, Ports, Prefixes, Protocol, Users
+from srcroutd.daemon.configwords import Door
 
 TABLE = "access"
-PORTS = range(1, 65535)
-"""What a rule of the kernel takes (fib_rule_port_range_valid in net/core/fib_rules.c)."""
-UIDS = range(2**32 - 1)
-WITH_PORTS = frozenset((6, 17, 33, 132, 136))
 MOST_RULES = 256
 """Of one entry; each of them costs every packet, and prefixes multiply."""
 
-_NUMBERS = {name: number for number, name in IP_PROTOCOLS.items()} | {"icmpv6": 58}
-
-
-def _several(said: object) -> object:
-    return said if isinstance(said, list) else [said]
-
-
-def _protocol(said: object) -> object:
-    if isinstance(said, str):
-        if said.lower() not in _NUMBERS:
-            raise ValueError(f"{said!r} is no protocol known here; say tcp, udp, icmp or a number")
-        return _NUMBERS[said.lower()]
-    return said
-
-
-def _span(said: object, within: range, words: str) -> object:
-    """``80``, ``"80"`` or ``"80-90"`` as (80, 90)."""
-    found = re.fullmatch(r"\s*(\d{1,10})\s*(?:-\s*(\d{1,10})\s*)?", str(said), re.ASCII)
-    if isinstance(said, bool) or not isinstance(said, int | str) or not found:
-        raise ValueError(words)
-    first, last = int(found[1]), int(found[2] or found[1])
-    if first > last or first not in within or last not in within:
-        raise ValueError(words)
-    return first, last
-
-
-def _ports(said: object) -> object:
-    what = f'not a port or a range of ports like "80-90" ({PORTS[0]}-{PORTS[-1]})'
-    return said if said is None else _span(said, PORTS, what)
-
-
-def _uids(said: object) -> object:
-    what = 'not a user\'s number or a range like "1000-1999"; id -u NAME tells the number'
-    return said if said is None else _span(said, UIDS, what)
-
-
-def _mark(said: object) -> object:
-    """``"0x1/0xff"`` as (1, 255); without a mask all bits count."""
-    words = 'not a mark and a mask like "0x1/0xff"'
-    if said is None:
-        return said
-    value, _, mask = str(said).partition("/")
-    try:
-        found = int(value, 0), int(mask, 0) if mask else 2**32 - 1
-    except ValueError:  # true, 1.5 and a list, too
-        raise ValueError(words) from None
-    if not 0 <= found[0] < 2**32 or not 0 < found[1] < 2**32:
-        raise ValueError(f"{words}: 32 bits, and a mask with one bit at least")
-    if found[0] & ~found[1]:
-        raise ValueError(f"the mark {found[0]:#x} has bits outside of its mask {found[1]:#x}")
-    return found
-
-
-Prefixes = Annotated[list[Prefix], BeforeValidator(_several)]
-Pair = tuple[int, int]
 NicName = Annotated[str, Field(min_length=1, pattern=r"^[^\s/]+$")]
 
 
@@ -95,11 +36,11 @@ class Access(Door):
     to: Prefixes | None = None
     iif: NicName | None = None
     oif: NicName | None = None
-    protocol: Annotated[int, Field(ge=1, le=255), BeforeValidator(_protocol)] | None = None
-    port: Annotated[Pair | None, BeforeValidator(_ports)] = None
-    source_port: Annotated[Pair | None, BeforeValidator(_ports)] = None
-    uid: Annotated[Pair | None, BeforeValidator(_uids)] = None
-    mark: Annotated[Pair | None, BeforeValidator(_mark)] = None
+    protocol: Protocol | None = None
+    port: Ports = None
+    source_port: Ports = None
+    uid: Users = None
+    mark: MarkAndMask = None
     force: bool = False
 
 
@@ -177,7 +118,7 @@ def _of_families(entry: AccessEntry) -> str:
         return "from and to are of different families; each family needs both, in one entry or two"
     if not families(entry):
         return (
-            f"protocol {IP_PROTOCOLS[entry.protocol]} is not one of the family of these addresses"
+            f"protocol {ip_protocol_name(entry.protocol)} is not of the family of these addresses"
         )
     if max(len(entry.src), 1) * max(len(entry.dst), 1) > MOST_RULES:
         return f"from and to make more than {MOST_RULES} pairs of prefixes; cover them by fewer"
