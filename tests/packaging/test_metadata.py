@@ -48,7 +48,7 @@ def test_the_rpm_takes_any_python_that_we_have_modules_for(rpm_package: Rpm) -> 
     assert [name for name in tags[rpm.REQUIRES] if not name.startswith("rpmlib(")] == [
         "(python(abi) = 3.11 or python(abi) = 3.12 or python(abi) = 3.13 or python(abi) = 3.14)"
     ]
-    assert tags[rpm.RECOMMENDS] == ["iproute"]
+    assert tags[rpm.RECOMMENDS] == ["iproute", "nftables"]
 
 
 def test_the_rpm_does_not_name_the_machine_that_built_it(rpm_package: Rpm) -> None:
