@@ -12,7 +12,7 @@ MAKEFLAGS += --no-print-directory
 # Prerequisites are steps in an order, also for somebody who types make -j.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help demo test check lint format bench packages e2e e2e-vm coexistence connectivity venv system \
+.PHONY: help demo test test-long check lint format bench packages e2e e2e-vm coexistence connectivity venv system \
 	neighbours completions development lock clean
 
 help: ## this list
@@ -23,6 +23,9 @@ demo: system venv ## the whole story in a small cloud of network namespaces; les
 
 test: system neighbours lint ## everything: the linters, then all the tests, those that need root too
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-long: system development ## what make test leaves out: repetitions, and stories in all their turns
+	@$(BIN)/python -m pytest --long -m long $(ARGS)
 
 check: lint ## what to type before a commit: the linters and the pure tests; seconds, no root
 	@$(BIN)/python -m pytest -q tests/pure $(ARGS)

@@ -3,6 +3,9 @@
 A folder is a tier. Those in ``ROOT_TIERS`` make network namespaces; each of their tests gets the
 marker ``root`` and is skipped where that is not allowed. A skipped tier proves nothing, so the run
 says how much was skipped and what to type; with CI=true it fails.
+
+A test that is marked ``long`` is left to ``make test-long``: stories that are told elsewhere in
+fewer turns, and repetitions for rare moments.
 """
 
 import os
@@ -40,8 +43,19 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if tier in SLOW_TIERS and tier not in named else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the tiers that need root; skip them where namespaces cannot be made."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--long``: the tests that take long, too."""
+    parser.addoption("--long", action="store_true", help="the tests that take long, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes long unless it is asked for; mark the tests of the tiers that need root,
+    and skip them where namespaces cannot be made.
+    """
+    if not config.getoption("--long"):
+        left_out = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
     for item in items:
         if _tier(item.path) in ROOT_TIERS:
             item.add_marker(pytest.mark.root)

@@ -131,6 +131,7 @@ def test_addresses_of_others_are_neither_put_twice_nor_taken(half: Host) -> None
     assert on(half) == {*before, "fd00:1::6/128"}
 
 
+@pytest.mark.long
 def test_a_hot_plugged_nic_that_nobody_manages_comes_up_with_all_its_addresses(
     bare: Host,
 ) -> None:
@@ -154,6 +155,7 @@ def test_a_hot_plugged_nic_that_nobody_manages_comes_up_with_all_its_addresses(
     until(lambda: on(bare) == full, 3.0, "what went with the link is back")
 
 
+@pytest.mark.long
 def test_the_first_address_is_left_to_a_manager_and_the_others_are_not(bare: Host) -> None:
     bare.plug(ETH0)
     bare.plug(WIDE, addresses=False)
@@ -192,6 +194,7 @@ def test_an_address_that_another_host_has_is_told_once_and_not_tried_again(half:
         assert daemon.status.startswith("in sync")
 
 
+@pytest.mark.long
 def test_somebody_who_takes_it_away_again_and_again_is_met_with_patience(half: Host) -> None:
     daemon = half.start()
     until(lambda: has_rules(half, *SECOND), 4.0, "rules for all")
@@ -292,6 +295,7 @@ def test_a_hiccup_of_metadata_takes_no_address(bare: Host, told: Cloud, trouble:
     assert on(bare) == full, "remembered facts take nothing either"
 
 
+@pytest.mark.long
 def test_what_metadata_drops_goes_when_it_says_so_twice_and_what_moves_goes_at_once(
     bare: Host, told: Cloud
 ) -> None:

@@ -27,6 +27,8 @@ from tests.life.marked_host import (
 )
 from tests.life.strangers_tables import nft, theirs
 
+pytestmark = pytest.mark.long
+
 
 def holds_eth2(*, there: bool) -> bool:
     return ('"eth2"' in table()) is there

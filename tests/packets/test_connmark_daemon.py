@@ -15,6 +15,8 @@ from tests.packets import published
 from tests.packets.published import PORT, SERVICE, assert_answered_by, drop_table, reaches, stream
 from tests.packets.wires import DROPPED_S, VERSIONS, first
 
+pytestmark = pytest.mark.long
+
 MODES = ("source", "connmark")
 FAR = eni(2)
 """An eth2 in a subnet of its own."""

@@ -13,6 +13,8 @@ from srcroutd.lab.topology import ETH0, ETH1
 from tests.packets.choosing import by_eth1, dials
 from tests.packets.wires import VERSIONS, first, left_by, outside
 
+pytestmark = pytest.mark.long
+
 ENTRY = '[[egress]]\nnic = "eth1"\n'
 TIMES = 8
 TURN_S = 0.25
