@@ -5,17 +5,19 @@ An empty configuration is complete: every default here is what most hosts want.
 
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from srcroutd.core.access import AccessEntry
 from srcroutd.core.desired import ExtraRoute, ModeWord, Settings, SysctlPolicy
-from srcroutd.core.egress_entry import EgressEntry
 from srcroutd.core.inventory import Addressing, Eni
-from srcroutd.core.load import LoadEntry
 from srcroutd.core.main_table import MainInterest, Mirror
 from srcroutd.core.marking import Mask
 from srcroutd.core.net import Link, Network
 from srcroutd.core.numbering import Domain
+
+if TYPE_CHECKING:  # what most hosts do not configure is not loaded
+    from srcroutd.core.access import AccessEntry
+    from srcroutd.core.egress_entry import EgressEntry
+    from srcroutd.core.load import LoadEntry
 
 _SETTINGS = tuple(field.name for field in fields(Settings))
 """What an entry may say of a NIC."""
@@ -81,9 +83,9 @@ class Config:
     """Address and TCP port for OpenMetrics; None: only on the control socket."""
     nics: tuple[NicEntry, ...] = ()
     enis: tuple[StaticEni, ...] = ()
-    access: tuple[AccessEntry, ...] = ()
-    egress: tuple[EgressEntry, ...] = ()
-    load: tuple[LoadEntry, ...] = ()
+    access: "tuple[AccessEntry, ...]" = ()
+    egress: "tuple[EgressEntry, ...]" = ()
+    load: "tuple[LoadEntry, ...]" = ()
 
     @property
     def marks(self) -> bool:

@@ -2,31 +2,41 @@
 routes, from each policy's own file.
 
 The rules lie in a band of their own, asked before the NICs' rules: access control first, then what
-chooses the NIC of new connections (``Domain.access``, ``Domain.egress``).
+chooses the NIC of new connections (``Domain.access``, ``Domain.egress``). A policy that nobody
+configured is not even loaded.
 """
 
 from collections.abc import Callable, Iterable
 
-from srcroutd.core.access import derive_access
 from srcroutd.core.config import Config
 from srcroutd.core.desired import Host, HostNic, NicDesired, Settings, Want
-from srcroutd.core.egress import derive_egress
 from srcroutd.core.inventory import Inventory
 from srcroutd.core.join import Joined
-from srcroutd.core.load import derive_load
 from srcroutd.core.net import Address, Route, Rule
 from srcroutd.core.numbering import Domain
 
 
 def _access(config: Config, host: Host) -> NicDesired:
+    if not config.access:
+        return NicDesired()
+    from srcroutd.core.access import derive_access
+
     return derive_access(config.access, host)
 
 
 def _egress(config: Config, host: Host) -> NicDesired:
+    if not config.egress:
+        return NicDesired()
+    from srcroutd.core.egress import derive_egress
+
     return derive_egress(config.egress, host, config.mark_mask)
 
 
 def _load(config: Config, host: Host) -> NicDesired:
+    if not config.load:
+        return NicDesired()
+    from srcroutd.core.load import derive_load
+
     return derive_load(config.load, host)
 
 

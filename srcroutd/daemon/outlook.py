@@ -13,7 +13,6 @@ from dataclasses import replace
 from srcroutd.core.config import Config
 from srcroutd.core.derive import derive
 from srcroutd.core.desired import Host, ModeWord, Nic, NicDesired, Want
-from srcroutd.core.egress import derive_snats
 from srcroutd.core.entry import Who
 from srcroutd.core.inventory import Inventory
 from srcroutd.core.join import Joined, join, nics_by_mac, primary_mac, to_seat
@@ -163,7 +162,9 @@ class Outlook:
         self._policies = _encoded(self.policies)
         self._host = inputs
         self.snats = ()
-        if not self.unmarkable:
+        if self.config.egress and not self.unmarkable:
+            from srcroutd.core.egress import derive_snats
+
             self.snats = derive_snats(self.config.egress, host, self.config.mark_mask)
         tables = {want.thing.table for want in self.policies.routes}
         self._seater.policy_tables |= tables

@@ -12,7 +12,6 @@ import time
 from srcroutd.core import entries, entries_config
 from srcroutd.core.config import Config
 from srcroutd.core.errors import Exit, NoProvider, OperatorError
-from srcroutd.daemon.access_check import leave_out_dangerous, refuse_dangerous
 from srcroutd.daemon.audit import Audit
 from srcroutd.daemon.chores import Chores
 from srcroutd.daemon.configfile import load
@@ -207,6 +206,10 @@ class Service:
     def _check(self, config: Config) -> None:
         """Raise OperatorError for a configuration that this host cannot or must not use."""
         resolve(config.provider)
+        if not config.access:
+            return
+        from srcroutd.daemon.access_check import refuse_dangerous
+
         enis = {mac: eni.id for mac, eni in self._knowledge.inventory.enis.items()}
         for unseen in refuse_dangerous(config, enis):
             self._audit.say(entries_config.access_unsure(unseen))
@@ -237,17 +240,26 @@ def _ms_since(began: float) -> float:
     return (time.monotonic() - began) * 1000
 
 
+def _spared(config: Config, audit: Audit) -> Config:
+    """The configuration without the entries of access control that would cut the host off."""
+    from srcroutd.daemon.access_check import leave_out_dangerous
+
+    config, left_out, unsure = leave_out_dangerous(config, {})
+    for danger in left_out:
+        audit.say(entries_config.access_left_out(str(danger.entry), danger.why))
+    for unseen in unsure:
+        audit.say(entries_config.access_unsure(unseen))
+    return config
+
+
 def serve(places: Places, audit: Audit, *, once: bool) -> Exit:
     """Run the daemon in the foreground. Raises OperatorError with a sentence and an exit code."""
     config = load(places.config)
     resolve(config.provider)
     require_net_admin()
     with lock(places.runtime):
-        config, left_out, unsure = leave_out_dangerous(config, {})
-        for danger in left_out:
-            audit.say(entries_config.access_left_out(str(danger.entry), danger.why))
-        for unseen in unsure:
-            audit.say(entries_config.access_unsure(unseen))
+        if config.access:
+            config = _spared(config, audit)
         return asyncio.run(_serve(places, config, audit, once=once))
 
 
